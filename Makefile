@@ -1,0 +1,51 @@
+# make demo    build boxer and its Python base, then build, run and measure a box
+# make build   bin/boxer, one self-contained file
+# make base    the bases that bin/boxer carries, from source (minutes; cached by the recipe's digest)
+# make check   formatting, vet, staticcheck, tidy modules, every platform compiles
+# make test    everything: check, the demo, all tests
+# make cpython-tests   CPython's own test-suite inside a box, against docs/cpython-tests.md
+# make bench   the Go benchmarks
+
+GO ?= go
+export CGO_ENABLED = 0
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
+
+.PHONY: build base demo check test cpython-tests bench clean
+build: bin/boxer
+
+.PHONY: bin/boxer
+bin/boxer: base
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/boxer
+
+base:
+	@bases/build.sh
+
+demo: bin/boxer
+	bin/boxer build -t climate examples
+	bin/boxer run --stats climate
+	bin/boxer images climate
+
+check:
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	@for platform in $(PLATFORMS); do \
+		echo "compiling for $$platform"; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) vet ./... || exit 1; \
+	done
+
+test: check demo
+	$(GO) test ./...
+
+cpython-tests: bin/boxer
+	bases/python/cpython-tests.sh
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean:
+	rm -rf bin
