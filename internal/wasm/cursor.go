@@ -64,7 +64,7 @@ func (c *cursor) count(itemSize int, what string) int {
 	at := c.pos
 	n := c.u32(what)
 	if int64(n)*int64(itemSize) > int64(c.left()) {
-		c.fail(at, "%s %d is more than the remaining %d bytes can hold", what, n, c.left())
+		c.fail(at, "%s: %d is more than the remaining %d bytes can hold", what, n, c.left())
 		return 0
 	}
 	return int(n)
@@ -73,7 +73,7 @@ func (c *cursor) count(itemSize int, what string) int {
 // name reads a name (5.2.4): UTF-8, its length in bytes first.
 func (c *cursor) name(what string) []byte {
 	at := c.pos
-	n := c.count(1, "length of "+what)
+	n := c.count(1, what)
 	view := c.take(n, what)
 	if !utf8.Valid(view) {
 		c.fail(at, "%s is not UTF-8", what)

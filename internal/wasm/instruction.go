@@ -25,33 +25,52 @@ type Expr struct {
 
 // Next reads the next instruction. It gives false after the expression's end, and at an error.
 func (x *Expr) Next() bool {
-	if x.depth == 0 || x.c.err != nil {
-		return false
+	c := &x.c
+	if x.depth == 0 || c.pos >= c.end {
+		return x.stop()
 	}
-	x.Pos = x.c.pos
-	op := x.c.byte("instruction")
-	x.Op, x.Depth = Opcode(op), x.depth
+	op := c.data[c.pos]
+	x.Pos, x.Op, x.Depth = c.pos, Opcode(op), x.depth
+	c.pos++
 	s := shapes[op]
 	if s == prefix {
 		s = x.prefixed(op)
 	}
-	x.Imm = x.c.pos
+	x.Imm = c.pos
 	switch s {
 	case bare:
 	case index:
-		x.Index = x.c.u32("index")
-	case closes:
-		x.depth--
-		if x.depth == 0 && x.exact && x.c.left() > 0 {
-			x.c.fail(x.c.pos, "%d bytes after the end of the function", x.c.left())
-		}
+		x.Index = c.u32("index")
+	case memory:
+		c.memarg()
+	case int32bits:
+		c.signed(32, "constant")
+	case int64bits:
+		c.signed(64, "constant")
 	case opens:
 		x.open()
+	case closes:
+		x.close()
 	default:
 		x.immediates(s)
 	}
-	x.End = x.c.pos
-	return x.c.err == nil
+	x.End = c.pos
+	return c.err == nil
+}
+
+// stop ends the reading. After an error, the cursor stands at its end as well.
+func (x *Expr) stop() bool {
+	if x.depth > 0 {
+		x.c.fail(x.c.end, "expression ends within %d blocks", x.depth)
+	}
+	return false
+}
+
+func (x *Expr) close() {
+	x.depth--
+	if x.depth == 0 && x.exact && x.c.left() > 0 {
+		x.c.fail(x.c.pos, "%d bytes after the end of the function", x.c.left())
+	}
 }
 
 // Err is the error that made Next give false, if it was one.
@@ -101,7 +120,7 @@ func (x *Expr) open() {
 	c.valueType()
 }
 
-// immediates reads those of the rarer shapes.
+// immediates reads those of the shapes that Next leaves to it.
 func (x *Expr) immediates(s shape) {
 	c := &x.c
 	switch s {
@@ -116,15 +135,9 @@ func (x *Expr) immediates(s shape) {
 	case twoZeroes:
 		c.zero()
 		c.zero()
-	case memory:
-		c.memarg()
 	case memoryLane:
 		c.memarg()
 		c.take(1, "lane")
-	case int32bits:
-		c.signed(32, "constant")
-	case int64bits:
-		c.signed(64, "constant")
 	case bytes1:
 		c.take(1, "lane")
 	case bytes4:
@@ -157,6 +170,10 @@ func (c *cursor) zero() {
 
 // memarg reads alignment and offset of a memory access (5.4.6).
 func (c *cursor) memarg() {
+	if at := c.pos; c.left() >= 2 && c.data[at] < 32 && c.data[at+1] < 0x80 {
+		c.pos += 2
+		return
+	}
 	at := c.pos
 	if align := c.u32("alignment"); align >= 32 {
 		c.fail(at, "alignment of 2**%d", align)

@@ -36,6 +36,14 @@ func (c *cursor) longU32(what string) uint32 {
 
 // signed reads a signed number of the given width: 32, 33 or 64 bits.
 func (c *cursor) signed(width int, what string) int64 {
+	if c.pos < c.end && c.data[c.pos] < 0x80 {
+		c.pos++
+		return int64(int8(c.data[c.pos-1]<<1) >> 1)
+	}
+	return c.longSigned(width, what)
+}
+
+func (c *cursor) longSigned(width int, what string) int64 {
 	at := c.pos
 	var v int64
 	for shift := 0; shift < width; shift += 7 {

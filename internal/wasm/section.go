@@ -22,8 +22,9 @@ const (
 	SectionTag // exception handling
 )
 
-var sectionNames = [...]string{"custom", "type", "import", "function", "table", "memory", "global", "export", "start",
-	"element", "code", "data", "data count", "tag"}
+var sectionNames = [...]string{"custom section", "type section", "import section", "function section", "table section",
+	"memory section", "global section", "export section", "start section", "element section", "code section",
+	"data section", "data count section", "tag section"}
 
 // sectionRanks holds the order in which sections follow one another (5.5.16); it is not that of their numbers.
 var sectionRanks = [...]int{
@@ -34,7 +35,7 @@ var sectionRanks = [...]int{
 
 func (id SectionID) String() string {
 	if int(id) < len(sectionNames) {
-		return sectionNames[id] + " section"
+		return sectionNames[id]
 	}
 	return fmt.Sprintf("section %d", byte(id))
 }
@@ -93,7 +94,7 @@ func (c *cursor) header() Section {
 		c.fail(start, "there is no section with id %d", byte(id))
 		return Section{}
 	}
-	size := c.count(1, "size of the "+id.String())
+	size := c.count(1, id.String())
 	s := Section{ID: id, Offset: c.pos}
 	s.Data = c.take(size, id.String())
 	s.raw = c.data[start:c.pos:c.pos]
