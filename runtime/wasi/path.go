@@ -1,0 +1,268 @@
+package wasi
+
+import (
+	"io/fs"
+	"strings"
+
+	"boxer.dev/vfs"
+)
+
+const (
+	lookupFollow = 1 << 0 // the only one of lookupflags
+
+	oflagCreate    = 1 << 0
+	oflagDirectory = 1 << 1
+	oflagExclusive = 1 << 2
+	oflagTruncate  = 1 << 3
+	oflagsAll      = oflagCreate | oflagDirectory | oflagExclusive | oflagTruncate
+)
+
+// lookup reads the arguments that begin most calls on paths: fd, lookupflags,
+// path, path_len.
+func (c call) lookup(needed rights) (dir *node, name string, at vfs.At, e errno) {
+	dir, name, e = c.beneath(0, 2, needed)
+	if e != 0 {
+		return nil, "", 0, e
+	}
+	at, e = lookupFlags(c.u32(1))
+	return dir, name, at, e
+}
+
+func lookupFlags(flags uint32) (vfs.At, errno) {
+	switch flags {
+	case 0:
+		return vfs.AtBeneath | vfs.AtNoFollow, 0
+	case lookupFollow:
+		return vfs.AtBeneath, 0
+	}
+	return 0, errnoInval
+}
+
+// beneath reads a directory descriptor and a path relative to it.
+func (c call) beneath(fd, path int, needed rights) (dir *node, name string, e errno) {
+	name, e = c.path(path)
+	if e != 0 {
+		return nil, "", e
+	}
+	dir, e = c.node(fd, needed)
+	return dir, name, e
+}
+
+// pathOpen: fd, lookupflags, path, path_len, oflags, rights_base,
+// rights_inheriting, fdflags, fd*.
+func pathOpen(c call) errno {
+	oflags := c.u32(4)
+	var mode fs.FileMode
+	if oflags&oflagCreate != 0 {
+		mode = c.creationMode(0o666)
+	}
+	out, e := c.out(8, 4)
+	if e != 0 {
+		return e
+	}
+	name, e := c.path(2)
+	if e != 0 {
+		return e
+	}
+	dir, e := c.fd(0, openRights(oflags))
+	if e != 0 {
+		return e
+	}
+	flag, at, e := c.openFlags(dir, oflags)
+	if e != 0 {
+		return e
+	}
+	if c.files.full(0) {
+		return errnoMfile
+	}
+	d, e := c.open(dir, name, flag, mode, at)
+	if e != 0 {
+		return e
+	}
+	putU32(out, 0, c.files.insert(0, d))
+	return 0
+}
+
+// openRights returns the rights on the directory that path_open needs.
+func openRights(oflags uint32) rights {
+	needed := rightPathOpen
+	if oflags&oflagCreate != 0 {
+		needed |= rightPathCreateFile
+	}
+	if oflags&oflagTruncate != 0 {
+		needed |= rightPathFilestatSetSize
+	}
+	return needed
+}
+
+// openFlags translates path_open's flags and the rights asked for.
+func (c call) openFlags(dir *descriptor, oflags uint32) (vfs.Flag, vfs.At, errno) {
+	at, e := lookupFlags(c.u32(1))
+	fdflags, asked := c.u32(7), rights(c.u64(5))
+	if e != 0 || oflags&^oflagsAll != 0 || fdflags&^uint32(fdflagsAll) != 0 ||
+		oflags&oflagCreate != 0 && oflags&oflagDirectory != 0 {
+		return 0, 0, errnoInval
+	}
+	if asked&(rightFdRead|rightFdWrite)&^dir.inheriting != 0 {
+		return 0, 0, errnoNotcapable
+	}
+	flag := accessFlag(asked)
+	for _, f := range [...]struct {
+		set  bool
+		flag vfs.Flag
+	}{
+		{oflags&oflagCreate != 0, vfs.O_CREATE},
+		{oflags&oflagDirectory != 0, vfs.O_DIRECTORY},
+		{oflags&oflagExclusive != 0, vfs.O_EXCL},
+		{oflags&oflagTruncate != 0, vfs.O_TRUNC},
+		{at&vfs.AtNoFollow != 0, vfs.O_NOFOLLOW},
+		{fdflags&uint32(fdflagAppend) != 0, vfs.O_APPEND},
+	} {
+		if f.set {
+			flag |= f.flag
+		}
+	}
+	return flag, at, 0
+}
+
+func accessFlag(asked rights) vfs.Flag {
+	switch asked & (rightFdRead | rightFdWrite) {
+	case rightFdRead | rightFdWrite:
+		return vfs.O_RDWR
+	case rightFdWrite:
+		return vfs.O_WRONLY
+	}
+	return vfs.O_RDONLY
+}
+
+func (c call) open(dir *descriptor, name string, flag vfs.Flag, mode fs.FileMode, at vfs.At) (descriptor, errno) {
+	start, ok := dir.object.(*node)
+	if !ok {
+		return descriptor{}, errnoNotdir
+	}
+	f, err := start.OpenAt(name, flag, mode, at)
+	if err != nil {
+		return descriptor{}, errnoOf(err)
+	}
+	kind, err := kindOf(f)
+	if err != nil {
+		f.Close()
+		return descriptor{}, errnoOf(err)
+	}
+	n := &node{f, kind}
+	d := descriptor{
+		description: &description{object: n, flags: fdflags(c.u32(7))},
+		base:        grant(n, rights(c.u64(5)), dir.inheriting),
+	}
+	if kind.IsDir() {
+		d.inheriting = dir.inheriting
+	}
+	return d, 0
+}
+
+// pathCreateDirectory: fd, path, path_len.
+func pathCreateDirectory(c call) errno {
+	mode := c.creationMode(0o777)
+	dir, name, e := c.beneath(0, 1, rightPathCreateDirectory)
+	if e != 0 {
+		return e
+	}
+	return errnoOf(dir.MkdirAt(name, mode, vfs.AtBeneath))
+}
+
+// pathRemoveDirectory: fd, path, path_len.
+func pathRemoveDirectory(c call) errno {
+	dir, name, e := c.beneath(0, 1, rightPathRemoveDirectory)
+	if e != 0 {
+		return e
+	}
+	return errnoOf(dir.RmdirAt(name, vfs.AtBeneath))
+}
+
+// pathUnlinkFile: fd, path, path_len.
+func pathUnlinkFile(c call) errno {
+	dir, name, e := c.beneath(0, 1, rightPathUnlinkFile)
+	if e != 0 {
+		return e
+	}
+	return errnoOf(dir.UnlinkAt(name, vfs.AtBeneath))
+}
+
+// pathLink: old_fd, old_flags, old_path, old_path_len, new_fd, new_path,
+// new_path_len.
+func pathLink(c call) errno {
+	from, oldname, at, e := c.lookup(rightPathLinkSource)
+	if e != 0 {
+		return e
+	}
+	to, newname, e := c.beneath(4, 5, rightPathLinkTarget)
+	if e != 0 {
+		return e
+	}
+	return errnoOf(from.LinkAt(oldname, to.File, newname, at))
+}
+
+// pathRename: fd, old_path, old_path_len, new_fd, new_path, new_path_len.
+func pathRename(c call) errno {
+	from, oldname, e := c.beneath(0, 1, rightPathRenameSource)
+	if e != 0 {
+		return e
+	}
+	to, newname, e := c.beneath(3, 4, rightPathRenameTarget)
+	if e != 0 {
+		return e
+	}
+	return errnoOf(from.RenameAt(oldname, to.File, newname, vfs.AtBeneath))
+}
+
+// pathSymlink: old_path, old_path_len, fd, new_path, new_path_len. A link made
+// through the root of the tree may hold any target. One made through another
+// directory must not be absolute: the descriptor is the right to what lies
+// beneath it, and nothing followed from there could pass such a link.
+func pathSymlink(c call) errno {
+	target, e := c.path(0)
+	if e != 0 {
+		return e
+	}
+	dir, name, e := c.beneath(2, 3, rightPathSymlink)
+	if e != 0 {
+		return e
+	}
+	if strings.HasPrefix(target, "/") && !dir.isRoot() {
+		return errnoPerm
+	}
+	return errnoOf(dir.SymlinkAt(target, name, vfs.AtBeneath))
+}
+
+// isRoot reports whether n is the root directory of its tree.
+func (n *node) isRoot() bool {
+	self, err := n.Stat()
+	if err != nil {
+		return false
+	}
+	root, err := n.StatAt("/", 0)
+	return err == nil && self.Dev == root.Dev && self.Ino == root.Ino
+}
+
+// pathReadlink: fd, path, path_len, buf, buf_len, bufused*. A target longer than
+// the buffer is cut.
+func pathReadlink(c call) errno {
+	buf, e := c.out(3, c.u32(4))
+	if e != 0 {
+		return e
+	}
+	used, e := c.out(5, 4)
+	if e != 0 {
+		return e
+	}
+	dir, name, e := c.beneath(0, 1, rightPathReadlink)
+	if e != 0 {
+		return e
+	}
+	target, err := dir.ReadlinkAt(name, vfs.AtBeneath)
+	if err != nil {
+		return errnoOf(err)
+	}
+	putU32(used, 0, uint32(copy(buf, target)))
+	return 0
+}

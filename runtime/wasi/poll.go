@@ -1,0 +1,214 @@
+package wasi
+
+import (
+	"context"
+	"math"
+	"time"
+)
+
+const (
+	subscriptionSize = 48
+	eventSize        = 32
+	// subscriptionMax is room for a read and a write of every descriptor a
+	// process has by default, and for clocks.
+	subscriptionMax = 4 * defaultMaxFiles
+
+	eventClock   = 0
+	eventFdRead  = 1
+	eventFdWrite = 2
+
+	subclockAbstime = 1 << 0
+	eventHangup     = 1 << 0
+)
+
+// pollOneoff: in*, out*, nsubscriptions, nevents*.
+//
+// The subscriptions are looked at once. If none has happened the call waits for
+// the earliest clock or for standard input, whichever is subscribed to, and
+// looks again. Pipes are within the process, so waiting cannot change them.
+func pollOneoff(c call) errno {
+	p, count, e := c.newPoll()
+	if e != 0 {
+		return e
+	}
+	p.scan()
+	if len(p.events) == 0 {
+		if e := p.wait(); e != 0 {
+			return e
+		}
+		p.scan()
+	}
+	n := copy(p.out, p.events)
+	putU32(count, 0, uint32(n/eventSize))
+	return 0
+}
+
+// poll is the state of one poll_oneoff.
+type poll struct {
+	call
+	in, out []byte
+	// Events are collected apart: the guest may have put out over in.
+	events []byte
+
+	waits  bool          // a clock is subscribed to
+	first  time.Duration // until the earliest clock
+	waited time.Duration // by which the clocks have advanced
+	input  bool          // standard input is subscribed to and not ready
+
+	now    [clockMonotonic + 1]uint64 // see began
+	looked [clockMonotonic + 1]bool
+}
+
+func (c call) newPoll() (*poll, []byte, errno) {
+	n := c.u32(2)
+	if n == 0 || n > subscriptionMax {
+		return nil, nil, errnoInval
+	}
+	in, e := c.out(0, n*subscriptionSize)
+	if e != 0 {
+		return nil, nil, e
+	}
+	out, e := c.out(1, n*eventSize)
+	if e != 0 {
+		return nil, nil, e
+	}
+	count, e := c.out(3, 4)
+	if e != 0 {
+		return nil, nil, e
+	}
+	return &poll{call: c, in: in, out: out}, count, 0
+}
+
+// scan collects an event of every subscription that has happened.
+func (p *poll) scan() {
+	for s := p.in; len(s) > 0; s = s[subscriptionSize:] {
+		switch kind := s[8]; kind {
+		case eventClock:
+			p.clock(s)
+		case eventFdRead, eventFdWrite:
+			p.file(s, kind)
+		default:
+			p.emit(s, errnoInval, readiness{})
+		}
+	}
+}
+
+// emit appends the event that answers subscription s.
+func (p *poll) emit(s []byte, e errno, r readiness) {
+	var event [eventSize]byte
+	copy(event[:8], s[:8]) // userdata
+	putU16(event[:], 8, uint16(e))
+	event[10] = s[8]
+	putU64(event[:], 16, r.bytes)
+	if r.hangup {
+		putU16(event[:], 24, eventHangup)
+	}
+	p.events = append(p.events, event[:]...)
+}
+
+func (p *poll) clock(s []byte) {
+	left, e := p.untilClock(s)
+	if e != 0 || left <= p.waited {
+		p.emit(s, e, readiness{})
+		return
+	}
+	if !p.waits || left < p.first {
+		p.waits, p.first = true, left
+	}
+}
+
+// untilClock returns how long after the call began a clock's subscription
+// happens.
+func (p *poll) untilClock(s []byte) (time.Duration, errno) {
+	id, timeout, flags := getU32(s, 16), getU64(s, 24), getU16(s, 40)
+	if id > clockMonotonic || flags&^subclockAbstime != 0 {
+		return 0, errnoInval
+	}
+	if flags&subclockAbstime != 0 {
+		timeout -= min(p.began(id), timeout)
+	}
+	return time.Duration(min(timeout, math.MaxInt64)), 0
+}
+
+// began returns what a clock said when it was first looked at. Waiting is
+// counted from there, so that a clock that stands still does not prolong it.
+func (p *poll) began(id uint32) uint64 {
+	if !p.looked[id] {
+		p.looked[id] = true
+		p.now[id], _ = p.Clock.read(id)
+	}
+	return p.now[id]
+}
+
+func (p *poll) file(s []byte, kind byte) {
+	needed := rightFdRead
+	if kind == eventFdWrite {
+		needed = rightFdWrite
+	}
+	d, e := p.files.lookup(getU32(s, 16))
+	if e == 0 && (needed|rightPollFdReadwrite)&^d.base != 0 {
+		e = d.lacks((needed | rightPollFdReadwrite) &^ d.base)
+	}
+	if e != 0 {
+		p.emit(s, e, readiness{})
+		return
+	}
+	r := d.readiness(kind)
+	if r.ready {
+		p.emit(s, 0, r)
+	} else if d.object == p.stdin {
+		p.input = true
+	}
+}
+
+func (d *descriptor) readiness(kind byte) readiness {
+	if kind == eventFdWrite {
+		return d.writable()
+	}
+	return d.readable()
+}
+
+// wait returns when the earliest clock or standard input is ready, or ends the
+// run with the context.
+func (p *poll) wait() errno {
+	switch {
+	case p.input:
+		p.waitForInput()
+	case p.waits:
+		p.endWith(p.Clock.sleep(p.ctx, p.first))
+		p.waited = p.first
+	default:
+		return errnoDeadlk // on pipes only: nothing can ever happen
+	}
+	return 0
+}
+
+func (p *poll) waitForInput() {
+	p.stdin.fetch(0)
+	ctx := p.ctx
+	if p.waits {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.first)
+		defer cancel()
+	}
+	if p.stdin.wait(ctx) == nil {
+		p.stdin.take()
+		return
+	}
+	p.endWith(p.ctx.Err())
+	p.waited = p.first
+}
+
+func (c *Clock) sleep(ctx context.Context, d time.Duration) error {
+	if c.Sleep != nil {
+		return c.Sleep(ctx, d)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
