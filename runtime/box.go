@@ -1,8 +1,10 @@
 package runtime
 
 import (
-	"context"
 	"errors"
+	"path"
+	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -10,14 +12,81 @@ import (
 	"boxer.dev/vfs"
 )
 
-// Box is an image ready to run: its tree and what its configuration says about running it.
-type Box struct{}
+// Box is an image ready to run: its tree and what its configuration says about running it. It is safe for concurrent
+// use: each run has a tree of its own.
+type Box struct {
+	engine *Engine
+	tree   *vfs.FS
+	config v1.Config
+}
 
 // Load makes a box of an image's opened layers, which must stay open as long as the box is used.
-func (e *Engine) Load(root *oci.Rootfs) (*Box, error) { return nil, errors.ErrUnsupported }
+func (e *Engine) Load(root *oci.Rootfs) (*Box, error) {
+	var config v1.Config
+	if root.Config != nil {
+		config = root.Config.Config
+	}
+	return &Box{engine: e, tree: root.FS(), config: config}, nil
+}
 
 // NewBox makes a box of a tree and the configuration that goes with it. The box runs on forks of the tree as it is now.
-func (e *Engine) NewBox(fs *vfs.FS, config v1.Config) *Box { return nil }
+func (e *Engine) NewBox(tree *vfs.FS, config v1.Config) *Box {
+	return &Box{engine: e, tree: tree.Fork(), config: config}
+}
 
-// Run runs a command to its end.
-func (b *Box) Run(ctx context.Context, c *Cmd) error { return errors.ErrUnsupported }
+var errNoCommand = errors.New("no command: neither the box nor the command line names a program")
+
+// argv is the command line of a run, by Docker's rules and the one for arguments that start with '-' (see Cmd.Args).
+func (b *Box) argv(c *Cmd) ([]string, error) {
+	entrypoint, cmd := b.config.Entrypoint, b.config.Cmd
+	if c.Entrypoint != nil {
+		entrypoint, cmd = c.Entrypoint, nil
+	}
+	switch {
+	case len(c.Args) == 0:
+	case len(entrypoint) == 0 && len(cmd) > 0 && strings.HasPrefix(c.Args[0], "-"):
+		cmd = append([]string{cmd[0]}, c.Args...)
+	default:
+		cmd = c.Args
+	}
+	argv := slices.Concat(entrypoint, cmd)
+	if len(argv) == 0 {
+		return nil, errNoCommand
+	}
+	return argv, nil
+}
+
+// environ is the image's environment with the run's over it: one entry for each name, where the name first stood.
+func (b *Box) environ(c *Cmd) []string {
+	env := make([]string, 0, len(b.config.Env)+len(c.Env))
+	at := map[string]int{}
+	for _, variable := range slices.Concat(b.config.Env, c.Env) {
+		name, _, _ := strings.Cut(variable, "=")
+		if i, ok := at[name]; ok {
+			env[i] = variable
+			continue
+		}
+		at[name] = len(env)
+		env = append(env, variable)
+	}
+	return env
+}
+
+// dir is the working directory of a run.
+func (b *Box) dir(c *Cmd) string {
+	dir := path.Join("/", b.config.WorkingDir)
+	switch {
+	case path.IsAbs(c.Dir):
+		return path.Clean(c.Dir)
+	case c.Dir != "":
+		return path.Join(dir, c.Dir)
+	}
+	return dir
+}
+
+func (b *Box) user(c *Cmd) string {
+	if c.User != "" {
+		return c.User
+	}
+	return b.config.User
+}

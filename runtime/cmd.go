@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"boxer.dev/runtime/wasi"
 	"boxer.dev/vfs"
 )
 
@@ -28,14 +29,15 @@ type Cmd struct {
 
 	Stdin          io.Reader // nil: empty
 	Stdout, Stderr io.Writer // nil: discarded. Nothing written is held back
-	// Terminal is the terminal that the standard streams are; nil if they are none.
-	Terminal *Terminal
+	// Terminal says which of the standard streams are terminals.
+	Terminal wasi.Terminal
 
 	Mounts   []Mount
 	Preopens []Preopen
 
 	// FS is the tree to run on; what the program changes stays in it, and nothing is created in it that the program did
-	// not ask for. Nil: a copy of the box's, with /tmp, dropped when the run ends.
+	// not ask for but Dir. One run at a time, since Mounts are made in it and taken out again. Nil: a copy of the box's,
+	// with /tmp, dropped when the run ends.
 	FS     *vfs.FS
 	Limits vfs.Limits // of what is written to the box's tree; ignored if FS is given
 
@@ -44,11 +46,6 @@ type Cmd struct {
 
 	// Stats, if not nil, is filled in when the run ends.
 	Stats *Stats
-}
-
-// Terminal describes the terminal of a run.
-type Terminal struct {
-	Size func() (rows, columns int) // nil: unknown
 }
 
 // Mount makes a host directory or file visible at an absolute path of the box. No symlink and no ".." leads out of it.

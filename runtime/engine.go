@@ -2,8 +2,20 @@ package runtime
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	goruntime "runtime"
+	"sync"
 	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"golang.org/x/sys/cpu"
+
+	"boxer.dev/internal/wasm"
+	"boxer.dev/runtime/wasi"
 )
 
 // Options configures an Engine. The zero value compiles on all cores and caches in memory only.
@@ -15,6 +27,9 @@ type Options struct {
 	Workers int
 	// Progress, if not nil, is told when a program is about to be compiled, and when it has been.
 	Progress func(Progress)
+	// Warn, if not nil, is told of what went wrong without keeping a program from running: that its machine code could
+	// not be cached, say.
+	Warn func(error)
 }
 
 // Progress is news of a compilation.
@@ -27,10 +42,208 @@ type Progress struct {
 
 // Engine loads and runs programs. It keeps the machine code of each program that it has run. All methods are safe for
 // concurrent use.
-type Engine struct{}
+type Engine struct {
+	options Options
+	wazero  wazero.Runtime
+	files   wazero.CompilationCache // below wazero; nil without codes
+	codes   *codeCache              // nil: memory only
+
+	mutex    sync.Mutex
+	programs map[digest]*slot
+}
+
+// slot is a program that is loaded, or being loaded until ready is closed.
+type slot struct {
+	ready   chan struct{}
+	program *program
+	err     error
+}
 
 // New makes an engine. Its error is about Options.CacheDir.
-func New(ctx context.Context, o Options) (*Engine, error) { return nil, errors.ErrUnsupported }
+func New(ctx context.Context, o Options) (*Engine, error) {
+	if o.Workers <= 0 {
+		o.Workers = goruntime.GOMAXPROCS(0)
+	}
+	e := &Engine{options: o, programs: map[digest]*slot{}}
+	config := runtimeConfig(features())
+	if o.CacheDir != "" && compiles() {
+		var err error
+		if e.codes, err = newCodeCache(o.CacheDir, features(), o.Workers); err != nil {
+			return nil, fmt.Errorf("opening the cache of machine code: %w", err)
+		}
+	}
+	if e.codes != nil {
+		var err error
+		if e.files, err = wazero.NewCompilationCacheWithDir(e.codes.dir); err != nil {
+			return nil, fmt.Errorf("opening the cache of machine code: %w", err)
+		}
+		config = config.WithCompilationCache(e.files)
+	}
+	e.wazero = wazero.NewRuntimeWithConfig(ctx, config)
+	if err := wasi.Instantiate(ctx, e.wazero); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
 
 // Close frees the engine's code. No run may be going on.
-func (e *Engine) Close() error { return nil }
+func (e *Engine) Close() error {
+	ctx := context.Background()
+	err := e.wazero.Close(ctx)
+	if e.files != nil {
+		if closing := e.files.Close(ctx); err == nil {
+			err = closing
+		}
+	}
+	return err
+}
+
+// features are the proposals that programs may use: WebAssembly 2.0 and, of what came after it, what wazero has and
+// compilers emit. Threads means atomic instructions; preview 1 has no way to start a thread.
+func features() api.CoreFeatures {
+	f := api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst |
+		experimental.CoreFeaturesExceptionHandling
+	if goruntime.GOARCH != "arm64" || cpu.ARM64.HasATOMICS { // without them wazero would interpret everything
+		f |= experimental.CoreFeaturesThreads
+	}
+	return f
+}
+
+// compiles reports whether programs are compiled here. Elsewhere they are interpreted, and there is nothing to cache.
+func compiles() bool {
+	return goruntime.GOARCH == "arm64" || goruntime.GOARCH == "amd64" && cpu.X86.HasSSE41
+}
+
+// runtimeConfig never asks for WithCloseOnContextDone, which leaves machine code at the head of each loop and makes
+// CPython three to five times slower.
+func runtimeConfig(f api.CoreFeatures) wazero.RuntimeConfig {
+	return wazero.NewRuntimeConfig().WithCoreFeatures(f).WithDebugInfoEnabled(false)
+}
+
+// source is where a module comes from when it is not loaded yet.
+type source struct {
+	name string // for messages
+	data []byte
+}
+
+// load gives the program of a module, from memory, the cache or the compiler, and counts which in stats.
+func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*program, error) {
+	d := digest(sha256.Sum256(module.data))
+	for {
+		s, first := e.slot(d)
+		if first {
+			s.program, s.err = e.loadNew(ctx, d, module, stats)
+			if s.err != nil {
+				e.forget(d)
+			}
+			close(s.ready)
+			return s.program, s.err
+		}
+		select {
+		case <-s.ready:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if s.err == nil {
+			stats.MemoryHits++
+			return s.program, nil
+		}
+		// The error may be the other run's own: the end of its context.
+	}
+}
+
+func (e *Engine) slot(d digest) (s *slot, first bool) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if s, ok := e.programs[d]; ok {
+		return s, false
+	}
+	s = &slot{ready: make(chan struct{})}
+	e.programs[d] = s
+	return s, true
+}
+
+func (e *Engine) forget(d digest) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	delete(e.programs, d)
+}
+
+func (e *Engine) loadNew(ctx context.Context, d digest, module source, stats *Stats) (*program, error) {
+	compiled, hit, err := e.machineCode(ctx, d, module)
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.newProgram(compiled)
+	if err != nil {
+		compiled.Close(ctx)
+		return nil, err
+	}
+	if hit {
+		stats.CacheHits++
+	} else {
+		stats.Compiled++
+	}
+	return p, nil
+}
+
+// machineCode prefers the cache and does without it where it fails.
+func (e *Engine) machineCode(ctx context.Context, d digest, module source) (_ wazero.CompiledModule, hit bool, err error) {
+	if e.codes != nil {
+		compiled, hit, err := e.codes.load(ctx, e.wazero, d, module.data, func() func() { return e.compiling(module) })
+		var invalid *invalidModuleError
+		if err == nil || errors.As(err, &invalid) || ctx.Err() != nil {
+			return compiled, hit, err
+		}
+		e.warn(fmt.Errorf("caching the machine code of %q: %w", module.name, err))
+	}
+	defer e.compiling(module)()
+	compiled, err := compileModule(ctx, e.wazero, module.data, e.options.Workers)
+	return compiled, false, err
+}
+
+func (e *Engine) warn(err error) {
+	if e.options.Warn != nil {
+		e.options.Warn(err)
+	}
+}
+
+// compiling reports a compilation; the function it returns reports its end.
+func (e *Engine) compiling(module source) (done func()) {
+	if e.options.Progress == nil {
+		return func() {}
+	}
+	start := time.Now()
+	report := Progress{Program: module.name, Bytes: len(module.data)}
+	e.options.Progress(report)
+	return func() {
+		report.Done, report.Elapsed = true, time.Since(start)
+		e.options.Progress(report)
+	}
+}
+
+// invalidModuleError says what the decoder or the validator has against a module.
+type invalidModuleError struct{ err error }
+
+func (e *invalidModuleError) Error() string { return "invalid module: " + e.err.Error() }
+func (e *invalidModuleError) Unwrap() error { return e.err }
+
+// compileModule compiles a module. What the engine would allocate by the module's word is checked first.
+func compileModule(ctx context.Context, r wazero.Runtime, module []byte, workers int) (wazero.CompiledModule, error) {
+	m, err := wasm.Parse(module)
+	if err == nil {
+		err = m.CheckCode()
+	}
+	if err != nil {
+		return nil, &invalidModuleError{err}
+	}
+	compiled, err := r.CompileModule(experimental.WithCompilationWorkers(ctx, workers), module)
+	if ctx.Err() != nil && err != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, &invalidModuleError{err}
+	}
+	return compiled, nil
+}

@@ -1,0 +1,78 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tetratelabs/wazero/sys"
+)
+
+const (
+	wasmError     = "wasm error: "
+	stackOverflow = "stack overflow" // the one trap that the engine reports bare, without a backtrace
+)
+
+// ending turns what the engine says about the end of a program into what Run returns.
+func ending(ctx context.Context, name string, err error) error {
+	var exit *sys.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &exit):
+		if code := int(exit.ExitCode() & 0xff); code != 0 { // as wait(2) has it
+			return &ExitError{code}
+		}
+		return nil
+	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
+		return fmt.Errorf("%q was stopped: %w", name, stopped{ctx.Err(), context.Cause(ctx)})
+	}
+	account := err.Error()
+	if account == stackOverflow {
+		account = wasmError + account
+	}
+	if trap := parseTrap(account); trap != nil {
+		trap.Program = name
+		return trap
+	}
+	return fmt.Errorf("running %q: %w", name, err)
+}
+
+// stopped is the end of a context: its text is the cause, and both the cause and the kind of end can be asked for.
+type stopped struct{ kind, cause error }
+
+func (e stopped) Error() string   { return e.cause.Error() }
+func (e stopped) Unwrap() []error { return []error{e.kind, e.cause} }
+
+// parseTrap reads the engine's account of a trap: "wasm error: REASON\nwasm stack trace:\n\tFRAME\n\tFRAME". It exists
+// as text only. An account without that beginning is not of a trap, but of a failure in the host.
+func parseTrap(account string) *TrapError {
+	_, account, found := strings.Cut(account, wasmError)
+	if !found {
+		return nil
+	}
+	reason, account, _ := strings.Cut(account, "\n")
+	trap := &TrapError{Reason: reason}
+	if _, stack, found := strings.Cut(account, "\n\t"); found {
+		for _, frame := range strings.Split(stack, "\n\t") {
+			trap.Frames = append(trap.Frames, printable(frame))
+		}
+	}
+	return trap
+}
+
+const maxFrame = 200 // bytes of a line of a backtrace
+
+// printable makes a name that a guest chose harmless to terminals and short.
+func printable(text string) string {
+	if len(text) > maxFrame {
+		text = text[:maxFrame] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+}

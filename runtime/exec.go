@@ -1,0 +1,164 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"boxer.dev/internal/coreutils"
+	"boxer.dev/internal/shell"
+)
+
+// command is what execve(2) is told, and what it would have inherited.
+type command struct {
+	args           []string // args[0] is looked up
+	env            []string
+	dir            string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	umask          fs.FileMode
+	user           user
+}
+
+// maxNesting is how deep programs may start programs. Each level is a call within this process: a script that starts
+// itself must run into an error before it runs out of stack.
+const maxNesting = 64
+
+type nestingKey struct{}
+
+var errNesting = fmt.Errorf("programs that start each other more than %d deep", maxNesting)
+
+// exec runs a command and returns what Run does.
+func (s *sandbox) exec(ctx context.Context, c command) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%q was not started: %w", c.args[0], context.Cause(ctx))
+	}
+	depth, _ := ctx.Value(nestingKey{}).(int)
+	if depth == maxNesting {
+		return fmt.Errorf("%q was not started: %w", c.args[0], errNesting)
+	}
+	ctx = context.WithValue(ctx, nestingKey{}, depth+1)
+	watch := stopwatch()
+	found, err := s.find(&c)
+	s.meter.add(Stats{Lookup: watch()})
+	if err != nil {
+		return err
+	}
+	switch {
+	case found.utility != nil:
+		return s.runUtility(ctx, found.utility, c)
+	case found.shell:
+		return s.runShell(ctx, c)
+	}
+	return s.runModule(ctx, found, c)
+}
+
+func (s *sandbox) runModule(ctx context.Context, found executable, c command) (err error) {
+	stats := Stats{Programs: 1}
+	defer func() { s.meter.add(stats) }()
+	watch := stopwatch()
+	p, err := s.engine.load(ctx, source{found.path, found.module}, &stats)
+	stats.Load = watch()
+	if err != nil {
+		return notRunnable(found.path, err)
+	}
+	if !p.knowsDir {
+		c.env = withPWD(c.env, c.dir)
+	}
+	return ending(ctx, found.path, p.run(ctx, s.process(c), &stats))
+}
+
+// notRunnable says of a file that its contents are the reason, where they are.
+func notRunnable(file string, err error) error {
+	var invalid *invalidModuleError
+	var unfit *unfitError
+	if errors.As(err, &invalid) || errors.As(err, &unfit) {
+		return &NotExecutableError{Path: file, Reason: printable(err.Error()), err: err}
+	}
+	return fmt.Errorf("loading %q: %w", file, err)
+}
+
+func (s *sandbox) runShell(ctx context.Context, c command) error {
+	terminal := s.terminal(c)
+	status, err := shell.Run(ctx, shell.Options{
+		FS: s.tree, Args: c.args, Env: c.env, Dir: c.dir,
+		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr, Terminal: terminal.Stdin,
+		Now: s.cmd.Now, Random: s.cmd.Random, Umask: shellUmask(c.umask), UID: c.user.uid, GID: c.user.gid,
+		Exec: s.spawn,
+	})
+	return exited(status, err)
+}
+
+func (s *sandbox) runUtility(ctx context.Context, run coreutils.Utility, c command) error {
+	status := run(ctx, &coreutils.Env{
+		FS: s.tree, Args: c.args, Environ: c.env, Dir: c.dir,
+		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr,
+		Now: s.cmd.Now, Umask: shellUmask(c.umask), UID: c.user.uid, GID: c.user.gid,
+		Exec: s.spawn,
+	})
+	if ctx.Err() != nil {
+		return ending(ctx, c.args[0], ctx.Err())
+	}
+	return exited(status, nil)
+}
+
+func exited(status int, err error) error {
+	if err == nil && status != 0 {
+		return &ExitError{status}
+	}
+	return err
+}
+
+// spawn runs a command for the shell or a utility, to whom a status is a number.
+func (s *sandbox) spawn(ctx context.Context, r coreutils.ExecRequest) (status int, err error) {
+	err = s.exec(ctx, command{
+		args: r.Args, env: r.Env, dir: r.Dir, stdin: r.Stdin, stdout: r.Stdout, stderr: r.Stderr,
+		umask: programUmask(r.Umask), user: user{r.UID, r.GID},
+	})
+	var (
+		exit          *ExitError
+		notFound      *NotFoundError
+		notExecutable *NotExecutableError
+		trap          *TrapError
+	)
+	switch {
+	case errors.As(err, &exit):
+		return exit.Code, nil
+	case errors.As(err, &notFound):
+		return 0, &startError{err, coreutils.ErrNotFound}
+	case errors.As(err, &notExecutable):
+		return 0, &startError{err, coreutils.ErrNotExecutable}
+	case errors.As(err, &trap):
+		if r.Stderr != nil {
+			fmt.Fprintln(r.Stderr, trap)
+		}
+		return StatusTrap, nil
+	}
+	return 0, err
+}
+
+// startError says in our words why a command did not start, and is to the shell one of the reasons it knows.
+type startError struct{ err, kind error }
+
+func (e *startError) Error() string   { return e.err.Error() }
+func (e *startError) Unwrap() []error { return []error{e.err, e.kind} }
+
+// shellUmask and programUmask translate between the utilities' notion of "no umask" and the plain number.
+func shellUmask(umask fs.FileMode) fs.FileMode {
+	if umask == 0 {
+		return coreutils.NoUmask
+	}
+	return umask
+}
+
+func programUmask(umask fs.FileMode) fs.FileMode {
+	switch umask {
+	case 0:
+		return defaultUmask
+	case coreutils.NoUmask:
+		return 0
+	}
+	return umask
+}

@@ -1,0 +1,43 @@
+package runtime
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+
+	"boxer.dev/vfs"
+)
+
+// hostSource opens a host directory or file for mounting. It stays open until the run ends.
+func (s *sandbox) hostSource(name string, readOnly bool) (vfs.Source, error) {
+	// What the caller names may be a symlink; what lies below it is resolved by os.Root.
+	real, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return nil, err
+	}
+	dir := real
+	if !info.IsDir() {
+		dir = filepath.Dir(real)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.undo = append(s.undo, root.Close)
+	if info.IsDir() {
+		return vfs.HostDir(root, readOnly), nil
+	}
+	return vfs.HostFile(root, filepath.Base(real), readOnly), nil
+}
+
+// same reports whether two streams are one. Streams of a type that cannot be compared are not.
+func same(a, b any) bool {
+	if a == nil || b == nil || !reflect.TypeOf(a).Comparable() {
+		return a == nil && b == nil
+	}
+	return a == b
+}

@@ -1,0 +1,220 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"time"
+
+	"boxer.dev/runtime/wasi"
+	"boxer.dev/vfs"
+)
+
+const defaultUmask fs.FileMode = 0o022
+
+// sandbox is the surroundings of one run: what all of its programs share.
+type sandbox struct {
+	engine   *Engine
+	cmd      *Cmd
+	tree     *vfs.FS
+	preopens []wasi.Preopen
+	clock    wasi.Clock
+	meter    meter
+	undo     []func() error
+}
+
+// Run runs a command to its end. The error is nil if that is exit status 0, an *ExitError for another status, and else
+// says why the command did not start or was ended; ExitStatus turns it into a number.
+//
+// When ctx ends, the program ends with its next system call, or at once if it waits in one. A program that computes
+// without ever calling the host is not ended.
+func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
+	total := stopwatch()
+	s, err := b.sandbox(c)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closing := s.close(); err == nil {
+			err = closing
+		}
+		if c.Stats != nil {
+			*c.Stats = s.meter.total()
+			c.Stats.Total = total()
+		}
+	}()
+	first, err := b.command(s, c)
+	if err != nil {
+		return err
+	}
+	s.meter.add(Stats{Lookup: total()})
+	return s.exec(ctx, first)
+}
+
+// sandbox prepares the tree of a run.
+func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
+	s := &sandbox{engine: b.engine, cmd: c, tree: c.FS, clock: clock(c.Now)}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.tree == nil {
+		s.tree = b.tree.Fork()
+		s.tree.Configure(vfs.Config{Now: c.Now, Limits: c.Limits})
+		if err := makeTmp(s.tree); err != nil {
+			return nil, err
+		}
+	}
+	devices := vfs.Devices(vfs.DeviceSet{
+		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Random: c.Random, Terminal: c.Terminal.Stdin,
+	})
+	if err := s.mount("/dev", devices, vfs.MountOptions{}); err != nil {
+		return nil, err
+	}
+	for _, m := range c.Mounts {
+		if err := s.mountHost(m); err != nil {
+			return nil, fmt.Errorf("mounting %q at %q: %w", m.Source, m.Target, err)
+		}
+	}
+	for _, p := range c.Preopens {
+		if err := s.preopen(p); err != nil {
+			return nil, fmt.Errorf("opening %q as %q: %w", p.Source, p.Guest, err)
+		}
+	}
+	return s, nil
+}
+
+// command is the first command of a run.
+func (b *Box) command(s *sandbox, c *Cmd) (command, error) {
+	argv, err := b.argv(c)
+	if err != nil {
+		return command{}, err
+	}
+	who, err := lookupUser(s.tree, b.user(c))
+	if err != nil {
+		return command{}, err
+	}
+	dir := b.dir(c)
+	if err := s.tree.MkdirAll(dir, 0o755); err != nil {
+		return command{}, fmt.Errorf("working directory %q: %w", dir, err)
+	}
+	return command{
+		args: argv, env: b.environ(c), dir: dir, user: who, umask: defaultUmask,
+		stdin: c.Stdin, stdout: c.Stdout, stderr: c.Stderr,
+	}, nil
+}
+
+// makeTmp makes the directory that every program believes in.
+func makeTmp(tree *vfs.FS) error {
+	err := tree.Mkdir("/tmp", 0o777)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return tree.Chmod("/tmp", 0o777|fs.ModeSticky)
+}
+
+// close takes the mounts out of the tree again, which may be the caller's, and closes the host's files.
+func (s *sandbox) close() error {
+	var errs []error
+	for len(s.undo) > 0 {
+		last := len(s.undo) - 1
+		errs = append(errs, s.undo[last]())
+		s.undo = s.undo[:last]
+	}
+	return errors.Join(errs...)
+}
+
+func (s *sandbox) mount(at string, source vfs.Source, o vfs.MountOptions) error {
+	if err := s.tree.Mount(at, source, o); err != nil {
+		return err
+	}
+	s.undo = append(s.undo, func() error { return s.tree.Unmount(at) })
+	return nil
+}
+
+var errRelative = errors.New("the path in the box must be absolute")
+
+func (s *sandbox) mountHost(m Mount) error {
+	if !path.IsAbs(m.Target) {
+		return errRelative
+	}
+	source, err := s.hostSource(m.Source, m.ReadOnly)
+	if err != nil {
+		return err
+	}
+	return s.mount(path.Clean(m.Target), source, vfs.MountOptions{ReadOnly: m.ReadOnly})
+}
+
+// preopen gives programs a host directory in a tree of its own, so that it has exactly the name asked for and nothing
+// above it. One called "/" stands in the place of the box's tree.
+func (s *sandbox) preopen(p Preopen) error {
+	source, err := s.hostSource(p.Source, p.ReadOnly)
+	if err != nil {
+		return err
+	}
+	tree := vfs.New()
+	if err := tree.Mount("/", source, vfs.MountOptions{ReadOnly: p.ReadOnly}); err != nil {
+		return err
+	}
+	s.preopens = append(s.preopens, wasi.Preopen{Name: p.Guest, Path: "/", FS: tree})
+	return nil
+}
+
+// clock makes the clock of a run of its wall clock: if that is not the host's, neither are the others.
+func clock(now func() time.Time) wasi.Clock {
+	if now == nil {
+		return wasi.Clock{}
+	}
+	start := now()
+	elapsed := func() time.Duration { return now().Sub(start) }
+	return wasi.Clock{Now: now, Monotonic: elapsed, CPU: elapsed}
+}
+
+// process is what a program of the run sees.
+func (s *sandbox) process(c command) *wasi.Process {
+	p := &wasi.Process{
+		FS: s.tree, Args: c.args, Env: c.env, Dir: c.dir,
+		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr,
+		UID: c.user.uid, GID: c.user.gid, Umask: c.umask,
+		Clock: s.clock, Random: s.cmd.Random, Terminal: s.terminal(c),
+	}
+	if len(s.preopens) > 0 {
+		p.Preopens = withRoot(s.preopens)
+	}
+	return p
+}
+
+// withRoot puts the box's root in front of pre-opened directories that do not replace it.
+func withRoot(preopens []wasi.Preopen) []wasi.Preopen {
+	for _, p := range preopens {
+		if path.Clean(p.Name) == "/" {
+			return preopens
+		}
+	}
+	return append([]wasi.Preopen{{Name: "/"}}, preopens...)
+}
+
+// terminal says which of a command's streams are the run's own, and so its terminal's.
+func (s *sandbox) terminal(c command) wasi.Terminal {
+	t := s.cmd.Terminal
+	t.Stdin = t.Stdin && same(c.stdin, s.cmd.Stdin)
+	t.Stdout = t.Stdout && same(c.stdout, s.cmd.Stdout)
+	t.Stderr = t.Stderr && same(c.stderr, s.cmd.Stderr)
+	return t
+}
+
+func stopwatch() func() time.Duration {
+	last := time.Now()
+	return func() time.Duration {
+		now := time.Now()
+		elapsed := now.Sub(last)
+		last = now
+		return elapsed
+	}
+}
