@@ -120,8 +120,9 @@ func TestSpecModules(t *testing.T) {
 }
 
 var passes = map[string]func([]byte) ([]byte, error){
-	"StubImports": func(b []byte) ([]byte, error) { return StubImports(b, "none", nil) },
-	"Skeleton":    Skeleton,
+	"Portable":   Portable,
+	"renumbered": renumbered,
+	"Skeleton":   Skeleton,
 	"ExportGlobals": func(b []byte) ([]byte, error) {
 		b, _, err := ExportGlobals(b, "boxer.global.")
 		return b, err

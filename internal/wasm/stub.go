@@ -24,8 +24,11 @@ func StubImports(module []byte, from string, stub Stub) ([]byte, error) {
 		return nil, err
 	}
 	s, err := m.split(from, stub)
-	if err != nil || len(s.types) == 0 {
-		return module, err
+	if err != nil {
+		return nil, err
+	}
+	if len(s.types) == 0 {
+		return module, nil
 	}
 	d := m.draft(speaksOfCode)
 	if s.kept > 0 {
