@@ -40,3 +40,6 @@ const (
 	annotationRefName   = "org.opencontainers.image.ref.name" // OCI image-spec, annotations
 	annotationImageName = "io.containerd.image.name"          // containerd, and docker save since version 25
 )
+
+// layoutFile is the content of the file oci-layout (OCI image-spec, image-layout.md).
+const layoutFile = `{"imageLayoutVersion":"1.0.0"}`

@@ -1,0 +1,167 @@
+package oci
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"boxer.dev/internal/lockfile"
+	"boxer.dev/vfs"
+)
+
+// Rootfs is an image opened for use.
+type Rootfs struct {
+	Digest v1.Hash
+	Config *v1.ConfigFile
+	Layers []*vfs.Layer // lowest first
+}
+
+// FS is a new tree over the image's layers.
+func (r *Rootfs) FS() *vfs.FS { return vfs.New(r.Layers...) }
+
+// Close unmaps the layers. No tree over them may be used any more.
+func (r *Rootfs) Close() error {
+	var errs []error
+	for _, layer := range r.Layers {
+		errs = append(errs, layer.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Rootfs opens an image, which need not be in the store. Layers that have not been opened before are unpacked; their content
+// must have the diff id that the image's config gives, and stay within Limits. Other processes that want the same layer wait.
+func (s *Store) Rootfs(img v1.Image) (_ *Rootfs, err error) {
+	r := &Rootfs{}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("opening image: %w", errors.Join(err, r.Close()))
+		}
+	}()
+	if r.Digest, err = img.Digest(); err != nil {
+		return nil, err
+	}
+	if r.Config, err = img.ConfigFile(); err != nil {
+		return nil, err
+	}
+	layers, err := img.Layers()
+	if err != nil {
+		return nil, err
+	}
+	if len(layers) != len(r.Config.RootFS.DiffIDs) {
+		return nil, fmt.Errorf("%w: %d layers and %d diff ids", ErrCorrupt, len(layers), len(r.Config.RootFS.DiffIDs))
+	}
+	for i, layer := range layers {
+		opened, err := s.openLayer(layer, r.Config.RootFS.DiffIDs[i])
+		if err != nil {
+			return nil, fmt.Errorf("layer %d: %w", i, err)
+		}
+		r.Layers = append(r.Layers, opened)
+	}
+	return r, nil
+}
+
+func (s *Store) openLayer(layer v1.Layer, diffID v1.Hash) (*vfs.Layer, error) {
+	if _, err := blobName(diffID); err != nil {
+		return nil, err
+	}
+	name := filepath.Join(s.layerDir(), diffID.Hex)
+	// Whatever is wrong with the file, unpacking replaces it.
+	if opened, err := vfs.OpenLayer(name); err == nil {
+		return opened, nil
+	}
+	using, err := lockfile.Shared(s.lockFile())
+	if err != nil {
+		return nil, err
+	}
+	defer using.Close()
+	unpacking, err := lockfile.Exclusive(filepath.Join(s.tempDir(), diffID.Hex+".lock"))
+	if err != nil {
+		return nil, err
+	}
+	defer unpacking.Close()
+	if opened, err := vfs.OpenLayer(name); err == nil { // somebody else was first
+		return opened, nil
+	}
+	if err := s.unpackLayer(layer, diffID, name); err != nil {
+		return nil, fmt.Errorf("unpacking: %w", err)
+	}
+	return vfs.OpenLayer(name)
+}
+
+// unpackLayer writes a layer's opened form.
+func (s *Store) unpackLayer(layer v1.Layer, diffID v1.Hash, name string) error {
+	temp := s.tempName()
+	writer, err := vfs.CreateLayer(temp)
+	if err != nil {
+		return err
+	}
+	if err := s.readLayer(layer, diffID, writer); err != nil {
+		return errors.Join(err, writer.Abort(), removeIfThere(temp))
+	}
+	if err := writer.Close(); err != nil {
+		return errors.Join(err, removeIfThere(temp))
+	}
+	file, err := os.OpenFile(temp, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := publish(file, name); err != nil {
+		return err
+	}
+	return syncDir(s.layerDir())
+}
+
+func removeIfThere(name string) error {
+	if err := os.Remove(name); !notExist(err) {
+		return err
+	}
+	return nil
+}
+
+// readLayer unpacks a layer's tar and checks it against its diff id.
+func (s *Store) readLayer(layer v1.Layer, diffID v1.Hash, out layerSink) error {
+	if mediaType, err := layer.MediaType(); err != nil {
+		return err
+	} else if !mediaType.IsLayer() {
+		return fmt.Errorf("%q is no layer", mediaType)
+	}
+	blob, err := layer.Compressed()
+	if err != nil {
+		return err
+	}
+	defer blob.Close()
+	counted := &countingReader{source: blob}
+	plain, err := decompress(counted)
+	if err != nil {
+		return fmt.Errorf("decompressing: %w", err)
+	}
+	defer plain.Close()
+	limits := s.Limits.withDefaults()
+	hash := sha256.New()
+	bounded := &boundedReader{tar: plain, compressed: counted, limits: limits}
+	if err := unpack(io.TeeReader(bounded, hash), out, limits); err != nil {
+		return err
+	}
+	if got := sumOf(hash); got != diffID {
+		return fmt.Errorf("%w: diff id is %s, not %s", ErrCorrupt, got, diffID)
+	}
+	return nil
+}
+
+// countingReader counts across goroutines: decompressors read ahead.
+type countingReader struct {
+	source io.Reader
+	n      atomic.Int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.source.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}

@@ -1,0 +1,132 @@
+package oci
+
+import (
+	"archive/tar"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"boxer.dev/vfs"
+)
+
+// writeTar writes changes in order. Headers say what an entry says and nothing of the machine or the user, in the simplest
+// format that can say it: ustar, else pax (POSIX.1-2024, pax).
+func writeTar(w io.Writer, changes []vfs.Change) error {
+	tw := tar.NewWriter(w)
+	seen := make(map[string]bool, len(changes))
+	for _, change := range changes {
+		if seen[change.Path] {
+			return fmt.Errorf("%s: changed twice", change.Path)
+		}
+		seen[change.Path] = true
+		if err := writeChange(tw, change); err != nil {
+			return fmt.Errorf("%s: %w", change.Path, err)
+		}
+	}
+	return tw.Close()
+}
+
+func writeChange(tw *tar.Writer, change vfs.Change) error {
+	if !fs.ValidPath(strings.ToValidUTF8(change.Path, "?")) {
+		return fs.ErrInvalid
+	}
+	if strings.HasPrefix(path.Base(change.Path), whiteoutPrefix) {
+		return errReserved
+	}
+	header, err := headerOf(change.Entry)
+	if err != nil {
+		return err
+	}
+	if err := tw.WriteHeader(header); err != nil {
+		return err
+	}
+	if header.Typeflag == tar.TypeReg && header.Size > 0 {
+		if err := writeContent(tw, change); err != nil {
+			return err
+		}
+	}
+	if change.Opaque {
+		return tw.WriteHeader(&tar.Header{Name: path.Join(change.Path, opaqueName), Typeflag: tar.TypeReg, ModTime: time.Unix(0, 0)})
+	}
+	return nil
+}
+
+func writeContent(tw *tar.Writer, change vfs.Change) error {
+	content, err := change.Open()
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	n, err := io.Copy(tw, content)
+	if err == nil && n != change.Size {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func headerOf(e vfs.Entry) (*tar.Header, error) {
+	if e.Whiteout {
+		return &tar.Header{Name: whiteoutName(e.Path), Typeflag: tar.TypeReg, ModTime: time.Unix(0, 0)}, nil
+	}
+	header := &tar.Header{
+		Name:    e.Path,
+		Mode:    tarMode(e.Mode),
+		Uid:     int(e.UID),
+		Gid:     int(e.GID),
+		ModTime: e.ModTime,
+	}
+	if e.ModTime.Nanosecond() != 0 {
+		header.Format = tar.FormatPAX // ustar would drop it in silence
+	}
+	switch {
+	case e.HardLink != "":
+		header.Typeflag, header.Linkname = tar.TypeLink, e.HardLink
+	case e.Mode.IsRegular():
+		header.Typeflag, header.Size = tar.TypeReg, e.Size
+	case e.Mode.IsDir():
+		header.Typeflag, header.Name = tar.TypeDir, e.Path+"/"
+	case e.Mode&fs.ModeType == fs.ModeSymlink:
+		header.Typeflag, header.Linkname = tar.TypeSymlink, e.Symlink
+	default:
+		return nil, fmt.Errorf("a layer cannot hold a %s", e.Mode.Type())
+	}
+	return header, nil
+}
+
+// Bits of a tar header's mode beyond the permissions (POSIX.1-2024, ustar).
+const (
+	tarSetuid = 0o4000
+	tarSetgid = 0o2000
+	tarSticky = 0o1000
+)
+
+func tarMode(mode fs.FileMode) int64 {
+	bits := int64(mode.Perm())
+	if mode&fs.ModeSetuid != 0 {
+		bits |= tarSetuid
+	}
+	if mode&fs.ModeSetgid != 0 {
+		bits |= tarSetgid
+	}
+	if mode&fs.ModeSticky != 0 {
+		bits |= tarSticky
+	}
+	return bits
+}
+
+func fileMode(bits int64) fs.FileMode {
+	mode := fs.FileMode(bits) & fs.ModePerm
+	if bits&tarSetuid != 0 {
+		mode |= fs.ModeSetuid
+	}
+	if bits&tarSetgid != 0 {
+		mode |= fs.ModeSetgid
+	}
+	if bits&tarSticky != 0 {
+		mode |= fs.ModeSticky
+	}
+	return mode
+}
