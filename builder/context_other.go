@@ -1,0 +1,5 @@
+//go:build !unix
+
+package builder
+
+const nonblock = 0

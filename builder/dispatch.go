@@ -1,0 +1,112 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/command"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// handler says what becomes of one kind of instruction.
+type handler struct {
+	// run carries it out. It leaves the instruction's history entry and, if files changed, its layer.
+	run func(ctx context.Context, s *stage, in *instruction) error
+	// check refuses forms of it when the Boxfile is parsed.
+	check func(parsed any) error
+	// refuse, if set, is why it is not done at all.
+	refuse error
+	// step is whether it is worth showing as a step: it may take time.
+	step bool
+}
+
+// handlers is all that a Boxfile may hold. A further instruction is one more line here.
+var handlers map[string]handler
+
+func init() {
+	handlers = map[string]handler{
+		command.From:       {},
+		command.Arg:        {run: typed(runArg)},
+		command.Env:        {run: typed(runEnv)},
+		command.Label:      {run: typed(runLabel)},
+		command.Maintainer: {run: typed(runMaintainer)},
+		command.Cmd:        {run: typed(runCmd)},
+		command.Entrypoint: {run: typed(runEntrypoint)},
+		command.Shell:      {run: typed(runShell)},
+		command.User:       {run: typed(runUser)},
+		command.Expose:     {run: typed(runExpose)},
+		command.Volume:     {run: typed(runVolume)},
+		command.StopSignal: {run: typed(runStopSignal)},
+		command.Workdir:    {run: typed(runWorkdir), step: true},
+		command.Copy:       {run: typed(runCopy), check: checked(checkCopy), step: true},
+		command.Add:        {run: typed(runAdd), check: checked(checkAdd), step: true},
+		command.Run:        {run: typed(runRun), check: checked(checkRun), step: true},
+
+		command.Onbuild: {refuse: withHint(errors.New("not supported"),
+			"put the instruction into the Boxfiles that start FROM this box")},
+		command.Healthcheck: {refuse: withHint(errors.New("not supported: nothing would ask a box for its health"),
+			"leave the line out, or let whatever starts the box check it")},
+		"snapshot": {refuse: withHint(errors.New("not supported by this version"), "leave the line out: the box runs without it, only starting slower")},
+		"limit":    {refuse: withHint(errors.New("not supported by this version"), "leave the line out")},
+		"allow":    {refuse: withHint(errors.New("not supported by this version"), "leave the line out: a box is given nothing of the host but what `boxer run` is told to give")},
+	}
+}
+
+// typed adapts a handler of one command type.
+func typed[C instructions.Command](run func(context.Context, *stage, *instruction, C) error) func(context.Context, *stage, *instruction) error {
+	return func(ctx context.Context, s *stage, in *instruction) error {
+		c, ok := in.cmd.(C)
+		if !ok {
+			return errors.New("unexpected form")
+		}
+		return run(ctx, s, in, c)
+	}
+}
+
+func checked[C any](check func(C) error) func(any) error {
+	return func(parsed any) error {
+		c, ok := parsed.(C)
+		if !ok {
+			return errors.New("unexpected form")
+		}
+		return check(c)
+	}
+}
+
+// handlerNames returns the instructions that are done, sorted.
+func handlerNames() []string {
+	var names []string
+	for name, h := range handlers {
+		if h.refuse == nil {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names
+}
+
+// dispatch expands variables in an instruction and carries it out.
+func (s *stage) dispatch(ctx context.Context, in *instruction) error {
+	if err := s.expand(in); err != nil {
+		return err
+	}
+	return handlers[strings.ToLower(in.name)].run(ctx, s, in)
+}
+
+// expand replaces variables as BuildKit does. ARG is left alone: its defaults count only where no --build-arg does.
+func (s *stage) expand(in *instruction) error {
+	if in.name == "ARG" {
+		return nil
+	}
+	if c, ok := in.cmd.(instructions.SupportsSingleWordExpansion); ok {
+		if err := c.Expand(s.expandWord); err != nil {
+			return err
+		}
+	}
+	if c, ok := in.cmd.(instructions.SupportsSingleWordExpansionRaw); ok {
+		return c.ExpandRaw(s.expandRaw)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// Error is what went wrong at a place in a Boxfile.
+type Error struct {
+	File        string // as it was given to Parse
+	Line        int    // from 1; 0: the file as a whole
+	Instruction string // in capitals; empty: none
+	Source      string // the line itself
+	Err         error
+	hint        string
+}
+
+// Error returns "Boxfile:3: COPY: …" and, below it, the line itself.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d", e.Line)
+	}
+	b.WriteString(": ")
+	if e.Instruction != "" {
+		b.WriteString(e.Instruction + ": ")
+	}
+	b.WriteString(e.Err.Error())
+	if e.Source != "" {
+		fmt.Fprintf(&b, "\n%6d | %s", e.Line, e.Source)
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint says what to do about it; empty if nobody knows.
+func (e *Error) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
+	return hintOf(e.Err)
+}
+
+// RunError is a command of RUN that failed.
+type RunError struct {
+	Args   []string
+	Status int    // exit status; -1 if it did not come to one
+	Output string // the last lines that it wrote, control characters removed
+	Err    error
+}
+
+func (e *RunError) Error() string {
+	if e.Status >= 0 {
+		return fmt.Sprintf("%s: exit status %d", quoteArgs(e.Args), e.Status)
+	}
+	return fmt.Sprintf("%s: %v", quoteArgs(e.Args), e.Err)
+}
+
+func (e *RunError) Unwrap() error { return e.Err }
+
+// hinted adds a hint to an error.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Unwrap() error { return h.error }
+func (h *hinted) Hint() string  { return h.hint }
+
+func withHint(err error, format string, args ...any) error {
+	return &hinted{err, fmt.Sprintf(format, args...)}
+}
+
+// hintOf returns the outermost hint in err's chain.
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// quote makes a name from the context or the box fit for a message: names may hold anything, terminal escapes included.
+func quote(name string) string {
+	for _, r := range name {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) || r == ' ' || r == '"' {
+			return strconv.Quote(name)
+		}
+	}
+	if name == "" {
+		return `""`
+	}
+	return name
+}
+
+func quoteArgs(args []string) string {
+	const limit = 80
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		quoted[i] = quote(a)
+	}
+	s := strings.Join(quoted, " ")
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return s
+}
+
+func closeAll(closers []func() error) error {
+	var errs []error
+	for i := len(closers) - 1; i >= 0; i-- {
+		errs = append(errs, closers[i]())
+	}
+	return errors.Join(errs...)
+}

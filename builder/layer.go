@@ -1,0 +1,238 @@
+package builder
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"boxer.dev/oci"
+	"boxer.dev/vfs"
+)
+
+// whiteoutPrefix marks names that mean something else in a layer's tar (OCI image-spec, layer.md).
+const whiteoutPrefix = ".wh."
+
+// commit makes what an edit changed into a layer of the stage. A stage whose files are as they were gets none.
+func (s *stage) commit(e *edit, createdBy string) error {
+	file := filepath.Join(s.build.temp, fmt.Sprintf("%d.layer", len(s.build.opened)))
+	written, err := s.write(e, file)
+	if err != nil {
+		return err
+	}
+	if written == 0 {
+		s.note(createdBy)
+		return nil
+	}
+	opened, err := vfs.OpenLayer(file)
+	if err != nil {
+		return fmt.Errorf("opening the new layer: %w", err)
+	}
+	s.build.opened = append(s.build.opened, opened.Close)
+	layers := append(s.layers[:len(s.layers):len(s.layers)], opened)
+	layer, err := s.pack(vfs.New(s.layers...), vfs.New(layers...))
+	if err != nil {
+		return err
+	}
+	s.layers = layers
+	s.record(createdBy, layer)
+	return nil
+}
+
+// pack makes the image layer that leads from one tree to the other.
+func (s *stage) pack(before, after *vfs.FS) (v1.Layer, error) {
+	changes, err := vfs.Diff(before, after)
+	if err != nil {
+		return nil, fmt.Errorf("comparing files: %w", err)
+	}
+	layer, err := oci.NewLayer(changes, oci.LayerOptions{Compression: s.build.opts.Compression, Dir: s.build.temp})
+	if err != nil {
+		return nil, fmt.Errorf("packing the layer: %w", err)
+	}
+	id, err := layer.DiffID()
+	if err != nil {
+		return nil, fmt.Errorf("packing the layer: %w", err)
+	}
+	s.seed = s.seed.with("layer", id.String())
+	if s.step != nil {
+		if s.step.Layer, err = layer.Digest(); err != nil {
+			return nil, fmt.Errorf("packing the layer: %w", err)
+		}
+		if s.step.Size, err = layer.Size(); err != nil {
+			return nil, fmt.Errorf("packing the layer: %w", err)
+		}
+	}
+	return layer, nil
+}
+
+// write puts an edit's changes into an opened layer's file and returns how many there are.
+func (s *stage) write(e *edit, file string) (n int, err error) {
+	changes, err := vfs.Diff(e.before, e.tree)
+	if err != nil {
+		return 0, fmt.Errorf("comparing files: %w", err)
+	}
+	w, err := vfs.CreateLayer(file)
+	if err != nil {
+		return 0, fmt.Errorf("writing the new layer: %w", err)
+	}
+	for _, c := range changes {
+		written, err := e.writeChange(w, c)
+		if err != nil {
+			return 0, errors.Join(err, w.Abort())
+		}
+		if written {
+			n++
+		}
+	}
+	if n == 0 {
+		return 0, w.Abort()
+	}
+	return n, w.Close()
+}
+
+// writeChange adds a change to a layer, unless it makes no difference.
+func (e *edit) writeChange(w *vfs.LayerWriter, c vfs.Change) (bool, error) {
+	name := "/" + c.Path
+	if strings.HasPrefix(path.Base(name), whiteoutPrefix) && !c.Whiteout {
+		return false, withHint(fmt.Errorf("%s: image layers reserve names that begin with %s", quote(name), whiteoutPrefix), "rename the file")
+	}
+	from := content{size: c.Size, open: c.Open}
+	entry := c.Entry
+	if c.Mode.IsRegular() && !c.Whiteout && c.HardLink == "" {
+		st, err := e.tree.Lstat(name)
+		if err != nil {
+			return false, err
+		}
+		if fill, ok := e.filled[st.Ino]; ok {
+			from, entry.ModTime, entry.Size = fill.content, fill.mtime, fill.content.size
+		}
+	}
+	if !c.Whiteout && entry.ModTime.After(e.epoch) {
+		entry.ModTime = e.epoch
+	}
+	same, err := e.unchanged(entry, from)
+	if err != nil || same {
+		return false, err
+	}
+	return true, addEntry(w, entry, from)
+}
+
+func addEntry(w *vfs.LayerWriter, entry vfs.Entry, from content) error {
+	if !entry.Mode.IsRegular() || entry.Whiteout || entry.HardLink != "" {
+		return w.Add(entry, nil)
+	}
+	r, err := from.open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	exact := &exactReader{r: r, left: from.size}
+	if err := w.Add(entry, exact); err != nil {
+		return fmt.Errorf("copying to %s: %w", quote("/"+entry.Path), err)
+	}
+	return nil
+}
+
+// unchanged reports whether an entry says what the tree before the edit had. Times often tell files apart that are equal once
+// the times are those of the build.
+func (e *edit) unchanged(entry vfs.Entry, from content) (bool, error) {
+	if entry.Whiteout || entry.Opaque || entry.HardLink != "" {
+		return false, nil
+	}
+	name := "/" + entry.Path
+	old, err := e.before.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if old.Mode != entry.Mode || old.UID != entry.UID || old.GID != entry.GID || !old.Mtime.Equal(entry.ModTime) {
+		return false, nil
+	}
+	switch entry.Mode.Type() {
+	case fs.ModeDir:
+		return true, nil
+	case fs.ModeSymlink:
+		target, err := e.before.Readlink(name)
+		return target == entry.Symlink, err
+	case 0:
+		// Another name may still go with this one.
+		return old.Size == from.size && old.Nlink == 1 && e.nlink(name) == 1 && e.sameContent(name, from), nil
+	}
+	return false, nil
+}
+
+func (e *edit) nlink(name string) uint32 {
+	st, err := e.tree.Lstat(name)
+	if err != nil {
+		return 0
+	}
+	return st.Nlink
+}
+
+// sameContent compares a file of the tree before with what is to come. Where either cannot be read they differ: the error
+// comes up again when the file is written.
+func (e *edit) sameContent(name string, from content) bool {
+	was, err := e.before.Open(name, vfs.O_RDONLY|vfs.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	defer was.Close()
+	is, err := from.open()
+	if err != nil {
+		return false
+	}
+	defer is.Close()
+	var a, b [32 << 10]byte
+	for {
+		n, errA := io.ReadFull(was, a[:])
+		m, errB := io.ReadFull(is, b[:])
+		if !bytes.Equal(a[:n], b[:m]) {
+			return false
+		}
+		if errA != nil || errB != nil {
+			return atEnd(errA) && atEnd(errB)
+		}
+	}
+}
+
+func atEnd(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// exactReader yields exactly as many bytes as were announced, or an error.
+type exactReader struct {
+	r    io.Reader
+	left int64
+}
+
+var errChanged = errors.New("it changed while it was read")
+
+func (x *exactReader) Read(p []byte) (int, error) {
+	if x.left == 0 {
+		if n, err := x.r.Read(make([]byte, 1)); n > 0 {
+			return 0, errChanged
+		} else if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		return 0, io.EOF
+	}
+	if int64(len(p)) > x.left {
+		p = p[:x.left]
+	}
+	n, err := x.r.Read(p)
+	x.left -= int64(n)
+	if errors.Is(err, io.EOF) && x.left > 0 {
+		err = errChanged
+	} else if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n, err
+}

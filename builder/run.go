@@ -1,0 +1,165 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"boxer.dev/vfs"
+)
+
+func checkRun(c *instructions.RunCommand) error {
+	for _, name := range c.FlagsUsed {
+		if name == "network" && instructions.GetNetwork(c) != instructions.NetworkHost {
+			continue // there is no network either way
+		}
+		return withHint(fmt.Errorf("--%s is not supported", name), "%s", runFlagHints[name])
+	}
+	if c.PrependShell && len(c.CmdLine) == 0 || len(c.CmdLine) > 0 && strings.TrimSpace(c.CmdLine[0]) == "" {
+		return errors.New("no command is given")
+	}
+	if len(c.CmdLine) == 0 {
+		return errors.New("no command is given")
+	}
+	_, err := runScript(c)
+	return err
+}
+
+var runFlagHints = map[string]string{
+	"mount":    "COPY what the command needs, and remove it in the same RUN",
+	"network":  "RUN has no network: fetch what you need before the build, and COPY it",
+	"security": "every RUN is confined to the box; leave the flag out",
+	"device":   "a box has no devices of the host; leave the flag out",
+}
+
+// runScript is the command line of a RUN with its here-documents. One that is nothing but a here-document is that script.
+func runScript(c *instructions.RunCommand) ([]string, error) {
+	if len(c.Files) == 0 {
+		return c.CmdLine, nil
+	}
+	if len(c.CmdLine) != 1 || !c.PrependShell {
+		return nil, errors.New("a here-document needs the shell form")
+	}
+	if parser.MustParseHeredoc(c.CmdLine[0]) == nil {
+		var b strings.Builder
+		b.WriteString(c.CmdLine[0])
+		for _, file := range c.Files {
+			b.WriteString("\n" + file.Data + file.Name)
+		}
+		return []string{b.String()}, nil
+	}
+	script := c.Files[0].Data
+	if c.Files[0].Chomp {
+		script = parser.ChompHeredocContent(script)
+	}
+	if first, _, _ := strings.Cut(script, "\n"); strings.HasPrefix(first, "#!") {
+		return nil, withHint(errors.New("a here-document with an interpreter of its own is not supported"),
+			"name the interpreter before it: RUN %s <<%s", printable(strings.TrimSpace(first[2:])), c.Files[0].Name)
+	}
+	return []string{script}, nil
+}
+
+func runRun(ctx context.Context, s *stage, _ *instruction, c *instructions.RunCommand) error {
+	lines, err := runScript(c)
+	if err != nil {
+		return err
+	}
+	args := s.commandLine(instructions.ShellDependantCmdLine{CmdLine: lines, PrependShell: c.PrependShell})
+	if s.build.opts.Run == nil {
+		return withHint(errors.New("there is nothing to run commands with"), "this build can carry out all instructions but RUN")
+	}
+	e, err := s.edit()
+	if err != nil {
+		return err
+	}
+	env := s.runEnvironment()
+	s.seed = s.seed.with("run", slices.Concat(args, env, []string{s.config.User, s.config.WorkingDir})...)
+	if err := s.execute(ctx, e, args, env); err != nil {
+		return err
+	}
+	return s.commit(e, "RUN "+s.shownArgs()+strings.Join(args, " "))
+}
+
+// runEnvironment is what a command sees: the image's variables, those of ARG, and when it is.
+func (s *stage) runEnvironment() environment {
+	env := s.env
+	for _, key := range proxyArgs {
+		if _, set := env.Get(key); set {
+			continue
+		}
+		if v, ok := s.build.opts.Args[key]; ok {
+			env = env.with(key, v)
+		}
+	}
+	return env.with(epochArg, strconv.FormatInt(s.build.epoch.Unix(), 10))
+}
+
+// shownArgs are the build arguments as docker's history shows them before a command: "|2 a=1 b=2 ".
+func (s *stage) shownArgs() string {
+	if len(s.args) == 0 {
+		return ""
+	}
+	shown := make([]string, 0, len(s.args))
+	for _, key := range s.args.Keys() {
+		value, ok := s.env.Get(key)
+		if !ok {
+			value, _ = s.args.Get(key)
+		}
+		shown = append(shown, key+"="+value)
+	}
+	return fmt.Sprintf("|%d %s ", len(shown), strings.Join(shown, " "))
+}
+
+func (s *stage) execute(ctx context.Context, e *edit, args []string, env environment) error {
+	clock := &clock{now: s.build.epoch}
+	e.tree.Configure(vfs.Config{Now: clock.read})
+	dir := s.inWorkdir(".")
+	if st, err := e.tree.Stat(dir); errors.Is(err, fs.ErrNotExist) || (err == nil && !st.IsDir()) {
+		return fmt.Errorf("the working directory %s is not in the box", quote(dir))
+	}
+	tail := &tail{}
+	out := &output{build: s.build, step: s.step, tail: tail}
+	status, err := s.build.opts.Run(ctx, RunRequest{
+		FS: e.tree, Config: *s.config.DeepCopy(),
+		Args: args, Env: slices.Clone(env), Dir: dir, User: s.config.User,
+		Stdout: out, Stderr: out,
+		Now: clock.read, Random: s.seed.random(),
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil && status == 0 {
+		return nil
+	}
+	failed := &RunError{Args: args, Status: status, Output: tail.String(), Err: err}
+	if err != nil && status == 0 {
+		failed.Status = -1
+	}
+	return failed
+}
+
+// tick is how far the clock of RUN moves from one reading to the next: less than file times can tell.
+const tick = time.Microsecond
+
+// clock is the clock of a RUN. It moves when it is read, so that waiting for it to move ends, and as often as it is read, so
+// that it shows the same times in every build.
+type clock struct {
+	lock sync.Mutex
+	now  time.Time
+}
+
+func (c *clock) read() time.Time {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	c.now = c.now.Add(tick)
+	return c.now
+}

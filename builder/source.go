@@ -1,0 +1,157 @@
+package builder
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"boxer.dev/vfs"
+)
+
+// sourceTree is where COPY and ADD take files from: the context, or the files of another stage or image. Names are relative,
+// clean and slash-separated; "." is the root. They are bytes: not every name is UTF-8, which is why this is not an fs.FS.
+type sourceTree interface {
+	// lstat and the others answer fs.ErrNotExist for what is not there.
+	lstat(name string) (sourceFile, error)
+	readlink(name string) (string, error)
+	readdir(name string) ([]string, error) // sorted
+	open(name string) (io.ReadCloser, error)
+	// visible tells whether rules leave a name in, and whether, if they do not, something beneath it may still be in.
+	visible(name string) (self, below bool)
+	// rooted is whether absolute symlinks are relative to the tree's own root.
+	rooted() bool
+	// what the tree is called in messages.
+	String() string
+}
+
+// sourceFile is a file of a sourceTree.
+type sourceFile struct {
+	attributes
+	size int64
+}
+
+func (f sourceFile) isDir() bool { return f.mode.IsDir() }
+
+// errOutside says that a symlink leads out of the tree it is in.
+var errOutside = errors.New("it leads out of the build context")
+
+// follow resolves the symlinks in a name, those of its last component too. In a directory that is copied links stay links;
+// only what an instruction names is followed.
+func follow(t sourceTree, name string) (string, sourceFile, error) {
+	done, todo := ".", strings.Split(name, "/")
+	file, err := t.lstat(".")
+	for links := 0; err == nil && len(todo) > 0; {
+		part := todo[0]
+		todo = todo[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			if done == "." && !t.rooted() {
+				return "", file, errOutside
+			}
+			done = path.Dir(done)
+			file, err = t.lstat(done)
+			continue
+		}
+		next := path.Join(done, part)
+		if file, err = t.lstat(next); err != nil {
+			break
+		}
+		if file.mode.Type() != fs.ModeSymlink {
+			done = next
+			continue
+		}
+		if links++; links > vfs.MaxSymlinks {
+			return "", file, &fs.PathError{Op: "open", Path: name, Err: syscall.ELOOP}
+		}
+		var target string
+		if target, err = t.readlink(next); err != nil {
+			break
+		}
+		if path.IsAbs(target) {
+			if !t.rooted() {
+				return "", file, errOutside
+			}
+			done = "."
+		}
+		todo = append(strings.Split(target, "/"), todo...)
+	}
+	if err != nil {
+		return "", sourceFile{}, err
+	}
+	return done, file, nil
+}
+
+// boxTree is the files of another stage or image, as COPY --from sees them.
+type boxTree struct {
+	fs   *vfs.FS
+	name string
+}
+
+func (t boxTree) abs(name string) string               { return path.Join("/", name) }
+func (t boxTree) visible(string) (bool, bool)          { return true, true }
+func (t boxTree) rooted() bool                         { return true }
+func (t boxTree) String() string                       { return t.name }
+func (t boxTree) readlink(name string) (string, error) { return t.fs.Readlink(t.abs(name)) }
+
+func (t boxTree) open(name string) (io.ReadCloser, error) {
+	return t.fs.Open(t.abs(name), vfs.O_RDONLY|vfs.O_NOFOLLOW, 0)
+}
+
+func (t boxTree) lstat(name string) (sourceFile, error) {
+	st, err := t.fs.Lstat(t.abs(name))
+	if err != nil {
+		return sourceFile{}, err
+	}
+	return sourceFile{attributes{mode: st.Mode, uid: st.UID, gid: st.GID, mtime: st.Mtime}, st.Size}, nil
+}
+
+func (t boxTree) readdir(name string) ([]string, error) {
+	entries, err := t.fs.ReadDir(t.abs(name))
+	if err != nil {
+		return nil, err
+	}
+	return sortedNames(entries), nil
+}
+
+func sortedNames(entries []fs.DirEntry) []string {
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	slices.Sort(names)
+	return names
+}
+
+// memoryTree is one file that a Boxfile itself holds: a here-document.
+type memoryTree struct {
+	file  string
+	data  string
+	epoch time.Time
+}
+
+func (t memoryTree) visible(string) (bool, bool)      { return true, true }
+func (t memoryTree) rooted() bool                     { return true }
+func (t memoryTree) String() string                   { return "the Boxfile" }
+func (t memoryTree) readlink(string) (string, error)  { return "", fs.ErrInvalid }
+func (t memoryTree) readdir(string) ([]string, error) { return []string{t.file}, nil }
+
+func (t memoryTree) open(string) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(t.data)), nil
+}
+
+func (t memoryTree) lstat(name string) (sourceFile, error) {
+	switch name {
+	case ".":
+		return sourceFile{attributes{mode: fs.ModeDir | 0o755}, 0}, nil
+	case t.file:
+		return sourceFile{attributes{mode: 0o644, mtime: t.epoch}, int64(len(t.data))}, nil
+	}
+	return sourceFile{}, fs.ErrNotExist
+}

@@ -1,0 +1,215 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+
+	"boxer.dev/oci"
+	"boxer.dev/vfs"
+)
+
+// defaultPath is the PATH of images that set none, as docker build has it.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// stage is a stage as far as it has been built: what an image consists of, and what instructions hand to later ones.
+type stage struct {
+	build *build
+	src   *stageSource
+	name  string // empty if it is the only one
+
+	base   v1.Image
+	config v1.Config
+	author string
+	layers []*vfs.Layer      // of the base, and those made here
+	added  []mutate.Addendum // on top of the base
+
+	env    environment // what variables expand to: the image's, and those of ARG
+	args   environment // build arguments that RUN sees and the history shows
+	cmdSet bool        // by this stage
+	seed   seed        // follows from all that went into the stage
+
+	index, total int
+	step         *Step // being carried out, or nil
+}
+
+func newStage(b *build, src *stageSource) *stage {
+	return &stage{build: b, src: src, base: empty.Image}
+}
+
+// from begins the stage. i is its index: names of earlier stages go before those of images.
+func (s *stage) from(ctx context.Context, base string, i int) error {
+	b := s.build
+	if j, ok := b.find(base, i); ok && !isNumber(base) {
+		parent, err := b.stage(ctx, j)
+		if err != nil {
+			return err
+		}
+		s.inherit(parent)
+		return nil
+	}
+	if base != "scratch" {
+		if err := s.fromImage(ctx, base); err != nil {
+			return err
+		}
+	}
+	if _, ok := s.env.Get("PATH"); !ok {
+		s.setEnv("PATH", defaultPath)
+	}
+	s.seed = s.seed.with("from", s.layerIDs()...)
+	return nil
+}
+
+// warn warns about the instruction being carried out.
+func (s *stage) warn(text string) {
+	w := Warning{Text: text}
+	if s.step != nil {
+		w.Line = s.step.Line
+	}
+	s.build.warn(w)
+}
+
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+func (s *stage) inherit(parent *stage) {
+	s.base, s.author = parent.base, parent.author
+	s.config = *parent.config.DeepCopy()
+	s.layers = slices.Clone(parent.layers)
+	s.added = slices.Clone(parent.added)
+	s.env, s.args, s.seed = parent.env, parent.args, parent.seed
+}
+
+// fromImage begins the stage with an image.
+func (s *stage) fromImage(ctx context.Context, ref string) error {
+	b := s.build
+	if b.opts.Resolve == nil || b.opts.Rootfs == nil {
+		return withHint(fmt.Errorf("%s: there are no images to start from", quote(ref)), "FROM scratch needs none")
+	}
+	img, note, err := b.opts.Resolve(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if note != "" {
+		b.opts.Progress.Note(note)
+	}
+	file, err := img.ConfigFile()
+	if err != nil {
+		return fmt.Errorf("reading the configuration of %s: %w", quote(ref), err)
+	}
+	if err := checkBasePlatform(ref, file); err != nil {
+		return err
+	}
+	root, err := b.opts.Rootfs(img)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", quote(ref), err)
+	}
+	b.opened = append(b.opened, root.Close)
+	if len(file.Config.OnBuild) > 0 {
+		return withHint(fmt.Errorf("%s asks for ONBUILD instructions, which are not supported", quote(ref)),
+			"write them out after FROM: %s", printable(strings.Join(file.Config.OnBuild, "; ")))
+	}
+	s.base, s.author, s.layers = img, file.Author, slices.Clone(root.Layers)
+	s.config = *file.Config.DeepCopy()
+	s.env = environment(slices.Clone(s.config.Env))
+	return nil
+}
+
+// checkBasePlatform refuses images that no program of a box could live in.
+func checkBasePlatform(ref string, file *v1.ConfigFile) error {
+	platform := file.OS + "/" + file.Architecture
+	switch platform {
+	case oci.Platform.OS + "/" + oci.Platform.Architecture, "wasi/wasm", "wasi/wasm32", "/":
+		return nil
+	}
+	return withHint(fmt.Errorf("%s is an image for %s, not for %s/%s", quote(ref), printable(platform), oci.Platform.OS, oci.Platform.Architecture),
+		"the programs in it are not WebAssembly; `FROM python`, `FROM ubuntu` and their like stand for boxes that are")
+}
+
+// tree returns a tree of its own over the stage's files.
+func (s *stage) tree() *vfs.FS { return vfs.New(s.layers...) }
+
+// layerIDs are the diff ids of the base: what its files are, whatever way they are packed.
+func (s *stage) layerIDs() []string {
+	var ids []string
+	if file, err := s.base.ConfigFile(); err == nil {
+		for _, id := range file.RootFS.DiffIDs {
+			ids = append(ids, id.String())
+		}
+	}
+	return ids
+}
+
+// do carries out one instruction and tells of it.
+func (s *stage) do(ctx context.Context, in *instruction) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !handlers[strings.ToLower(in.name)].step {
+		return s.dispatch(ctx, in)
+	}
+	s.index++
+	s.step = &Step{Stage: s.name, Index: s.index, Total: s.total, Line: in.line, Instruction: in.text}
+	progress := s.build.opts.Progress
+	progress.Start(s.step)
+	began := time.Now()
+	err := s.dispatch(ctx, in)
+	s.step.Duration = time.Since(began)
+	progress.Done(s.step, err)
+	s.build.steps = append(s.build.steps, *s.step)
+	s.step = nil
+	return err
+}
+
+// setEnv sets a variable of the image.
+func (s *stage) setEnv(key, value string) {
+	s.env = s.env.with(key, value)
+	s.config.Env = environment(s.config.Env).with(key, value)
+}
+
+func (s *stage) expandWord(word string) (string, error) {
+	expanded, _, err := shell.NewLex(s.build.file.escape).ProcessWord(word, s.env)
+	return expanded, err
+}
+
+// expandWords is expandWord with the result split at blanks outside of quotes.
+func (s *stage) expandWords(word string) ([]string, error) {
+	return shell.NewLex(s.build.file.escape).ProcessWords(word, s.env)
+}
+
+// expandRaw replaces variables and leaves quotes alone, as in the text of a here-document.
+func (s *stage) expandRaw(word string) (string, error) {
+	lex := shell.NewLex('\\')
+	lex.SkipProcessQuotes = true
+	expanded, _, err := lex.ProcessWord(word, s.env)
+	return expanded, err
+}
+
+// user looks up "user", "user:group" and their numbers in the box. A group left out is the user's.
+func (s *stage) lookUpUser(tree *vfs.FS, spec string) (uid, gid uint32, err error) {
+	if spec == "" {
+		return 0, 0, nil
+	}
+	name, group, hasGroup := strings.Cut(spec, ":")
+	if name == "" && !hasGroup {
+		return 0, 0, errors.New("no user is named")
+	}
+	if name != "" {
+		if uid, gid, err = findUser(tree, name); err != nil {
+			return 0, 0, err
+		}
+	}
+	if hasGroup && group != "" {
+		gid, err = findGroup(tree, group)
+	}
+	return uid, gid, err
+}
