@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	goruntime "runtime"
 	"runtime/debug"
+	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -39,6 +42,7 @@ type digest [sha256.Size]byte
 type codeCache struct {
 	dir     string
 	machine string // what machine code depends on besides the module
+	wazero  wazero.Runtime
 	build   wazero.RuntimeConfig
 	workers int
 }
@@ -69,23 +73,27 @@ func newCodeCache(dir string, features api.CoreFeatures, workers int) (*codeCach
 	}, nil
 }
 
-// engineVersion is wazero's version in this executable, or "" if the build does not record one.
+// engineVersion is wazero's version in this executable, or "" if it cannot be told. Test binaries record no versions, but
+// the names of source files have them.
 func engineVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, module := range info.Deps {
-		if module.Path != "github.com/tetratelabs/wazero" {
-			continue
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range info.Deps {
+			switch {
+			case module.Path != wazeroModule:
+			case module.Replace != nil:
+				return module.Replace.Version
+			default:
+				return module.Version
+			}
 		}
-		if module.Replace != nil {
-			return module.Replace.Version
-		}
-		return module.Version
 	}
-	return ""
+	file, _ := goruntime.FuncForPC(reflect.ValueOf(wazero.NewRuntime).Pointer()).FileLine(0)
+	_, version, _ := strings.Cut(filepath.ToSlash(file), wazeroModule+"@")
+	version, _, _ = strings.Cut(version, "/")
+	return version
 }
+
+const wazeroModule = "github.com/tetratelabs/wazero"
 
 // processor lists the features of the processor by which wazero chooses instructions.
 func processor() []bool {
@@ -102,10 +110,10 @@ func (c *codeCache) path(d digest, suffix string) string {
 	return filepath.Join(c.dir, hex.EncodeToString(hash.Sum(nil))+suffix)
 }
 
-// load gives the module's machine code to r, compiling it if need be; then compiling is called, and what it returns when
+// load gives the module's machine code to the cache's runtime, compiling it if need be; then compiling is called, and what it returns when
 // that is done.
-func (c *codeCache) load(ctx context.Context, r wazero.Runtime, d digest, module []byte, compiling func() func()) (_ wazero.CompiledModule, hit bool, _ error) {
-	if compiled, err := c.fetch(ctx, r, d, module); err == nil {
+func (c *codeCache) load(ctx context.Context, d digest, module []byte, compiling func() func()) (_ wazero.CompiledModule, hit bool, _ error) {
+	if compiled, err := c.fetch(ctx, d, module); err == nil {
 		return compiled, true, nil
 	}
 	lock, err := c.lock(ctx, d)
@@ -113,43 +121,38 @@ func (c *codeCache) load(ctx context.Context, r wazero.Runtime, d digest, module
 		return nil, false, err
 	}
 	defer lock.Close()
-	if compiled, err := c.fetch(ctx, r, d, module); err == nil { // somebody else compiled it meanwhile
+	if compiled, err := c.fetch(ctx, d, module); err == nil { // somebody else compiled it meanwhile
 		return compiled, true, nil
 	}
 	defer compiling()()
 	if err := c.compile(ctx, d, module); err != nil {
 		return nil, false, err
 	}
-	compiled, err := c.fetch(ctx, r, d, module)
+	compiled, err := c.fetch(ctx, d, module)
 	return compiled, false, err
 }
 
+// lockPoll is how often a lock is asked for that another process holds while it compiles, which takes seconds. A wait
+// in the kernel could not end with a context.
+const lockPoll = 20 * time.Millisecond
+
 // lock waits for the module's lock, or for the end of ctx.
 func (c *codeCache) lock(ctx context.Context, d digest) (*lockfile.Lock, error) {
-	type result struct {
-		lock *lockfile.Lock
-		err  error
-	}
-	name, done := c.path(d, ".lock"), make(chan result, 1)
-	go func() {
-		lock, err := lockfile.Exclusive(name)
-		done <- result{lock, err}
-	}()
-	select {
-	case r := <-done:
-		return r.lock, r.err
-	case <-ctx.Done():
-		go func() {
-			if r := <-done; r.err == nil {
-				r.lock.Close()
-			}
-		}()
-		return nil, context.Cause(ctx)
+	for {
+		lock, err := lockfile.TryExclusive(c.path(d, ".lock"))
+		if !errors.Is(err, lockfile.ErrLocked) {
+			return lock, err
+		}
+		select {
+		case <-time.After(lockPoll):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 }
 
-// fetch gives r the module's code from disk. Any error means that the module must be compiled.
-func (c *codeCache) fetch(ctx context.Context, r wazero.Runtime, d digest, module []byte) (wazero.CompiledModule, error) {
+// fetch gives the runtime the module's code from disk. Any error means that the module must be compiled.
+func (c *codeCache) fetch(ctx context.Context, d digest, module []byte) (wazero.CompiledModule, error) {
 	e, err := readEntry(c.path(d, ".entry"))
 	if err != nil || e.Module != d {
 		return nil, errMiss
@@ -162,7 +165,7 @@ func (c *codeCache) fetch(ctx context.Context, r wazero.Runtime, d digest, modul
 	if len(e.standIn) > 0 {
 		module = e.standIn
 	}
-	compiled, err := r.CompileModule(ctx, module)
+	compiled, err := c.wazero.CompileModule(ctx, module)
 	if err != nil {
 		return nil, errMiss
 	}

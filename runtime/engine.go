@@ -44,11 +44,12 @@ type Progress struct {
 // concurrent use.
 type Engine struct {
 	options Options
-	wazero  wazero.Runtime
-	files   wazero.CompilationCache // below wazero; nil without codes
-	codes   *codeCache              // nil: memory only
+	plain   func() (wazero.Runtime, error) // keeps nothing on disk; made when it is needed
+	codes   *codeCache                     // nil: memory only
 
+	// Runtimes and their caches, in the order in which they are to be closed.
 	mutex    sync.Mutex
+	closers  []api.Closer
 	programs map[digest]*slot
 }
 
@@ -65,38 +66,57 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		o.Workers = goruntime.GOMAXPROCS(0)
 	}
 	e := &Engine{options: o, programs: map[digest]*slot{}}
-	config := runtimeConfig(features())
+	e.plain = sync.OnceValues(func() (wazero.Runtime, error) { return e.newRuntime(ctx, nil) })
 	if o.CacheDir != "" && compiles() {
-		var err error
-		if e.codes, err = newCodeCache(o.CacheDir, features(), o.Workers); err != nil {
+		if err := e.openCache(ctx); err != nil {
+			e.Close()
 			return nil, fmt.Errorf("opening the cache of machine code: %w", err)
 		}
-	}
-	if e.codes != nil {
-		var err error
-		if e.files, err = wazero.NewCompilationCacheWithDir(e.codes.dir); err != nil {
-			return nil, fmt.Errorf("opening the cache of machine code: %w", err)
-		}
-		config = config.WithCompilationCache(e.files)
-	}
-	e.wazero = wazero.NewRuntimeWithConfig(ctx, config)
-	if err := wasi.Instantiate(ctx, e.wazero); err != nil {
-		e.Close()
-		return nil, err
 	}
 	return e, nil
 }
 
+// newRuntime makes an instance of wazero with the host's modules.
+func (e *Engine) newRuntime(ctx context.Context, files wazero.CompilationCache) (wazero.Runtime, error) {
+	config := runtimeConfig(features())
+	if files != nil {
+		config = config.WithCompilationCache(files)
+	}
+	r := wazero.NewRuntimeWithConfig(ctx, config)
+	e.closeLater(r)
+	return r, wasi.Instantiate(ctx, r)
+}
+
+func (e *Engine) openCache(ctx context.Context) (err error) {
+	e.codes, err = newCodeCache(e.options.CacheDir, features(), e.options.Workers)
+	if err != nil || e.codes == nil {
+		return err
+	}
+	files, err := wazero.NewCompilationCacheWithDir(e.codes.dir)
+	if err != nil {
+		return err
+	}
+	e.codes.wazero, err = e.newRuntime(ctx, files)
+	e.closeLater(files)
+	return err
+}
+
+func (e *Engine) closeLater(c api.Closer) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	e.closers = append(e.closers, c)
+}
+
 // Close frees the engine's code. No run may be going on.
 func (e *Engine) Close() error {
-	ctx := context.Background()
-	err := e.wazero.Close(ctx)
-	if e.files != nil {
-		if closing := e.files.Close(ctx); err == nil {
-			err = closing
-		}
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	var errs []error
+	for _, c := range e.closers {
+		errs = append(errs, c.Close(context.Background()))
 	}
-	return err
+	e.closers = nil
+	return errors.Join(errs...)
 }
 
 // features are the proposals that programs may use: WebAssembly 2.0 and, of what came after it, what wazero has and
@@ -171,11 +191,11 @@ func (e *Engine) forget(d digest) {
 }
 
 func (e *Engine) loadNew(ctx context.Context, d digest, module source, stats *Stats) (*program, error) {
-	compiled, hit, err := e.machineCode(ctx, d, module)
+	r, compiled, hit, err := e.machineCode(ctx, d, module)
 	if err != nil {
 		return nil, err
 	}
-	p, err := e.newProgram(compiled)
+	p, err := newProgram(r, compiled)
 	if err != nil {
 		compiled.Close(ctx)
 		return nil, err
@@ -189,18 +209,24 @@ func (e *Engine) loadNew(ctx context.Context, d digest, module source, stats *St
 }
 
 // machineCode prefers the cache and does without it where it fails.
-func (e *Engine) machineCode(ctx context.Context, d digest, module source) (_ wazero.CompiledModule, hit bool, err error) {
+func (e *Engine) machineCode(ctx context.Context, d digest, module source) (r wazero.Runtime, _ wazero.CompiledModule, hit bool, err error) {
+	var failure error
 	if e.codes != nil {
-		compiled, hit, err := e.codes.load(ctx, e.wazero, d, module.data, func() func() { return e.compiling(module) })
-		var invalid *invalidModuleError
-		if err == nil || errors.As(err, &invalid) || ctx.Err() != nil {
-			return compiled, hit, err
+		compiled, hit, err := e.codes.load(ctx, d, module.data, func() func() { return e.compiling(module) })
+		if err == nil || ctx.Err() != nil {
+			return e.codes.wazero, compiled, hit, err
 		}
-		e.warn(fmt.Errorf("caching the machine code of %q: %w", module.name, err))
+		failure = err
+	}
+	if r, err = e.plain(); err != nil {
+		return nil, nil, false, err
 	}
 	defer e.compiling(module)()
-	compiled, err := compileModule(ctx, e.wazero, module.data, e.options.Workers)
-	return compiled, false, err
+	compiled, err := compileModule(ctx, r, module.data, e.options.Workers)
+	if err == nil && failure != nil { // else it was the module's fault
+		e.warn(fmt.Errorf("caching the machine code of %q: %w", module.name, failure))
+	}
+	return r, compiled, false, err
 }
 
 func (e *Engine) warn(err error) {

@@ -28,7 +28,7 @@ type unfitError struct{ reason string }
 
 func (e *unfitError) Error() string { return e.reason }
 
-func (e *Engine) newProgram(compiled wazero.CompiledModule) (*program, error) {
+func newProgram(r wazero.Runtime, compiled wazero.CompiledModule) (*program, error) {
 	start, ok := compiled.ExportedFunctions()["_start"]
 	if !ok {
 		return nil, &unfitError{"WebAssembly library: it exports no function _start"}
@@ -36,10 +36,10 @@ func (e *Engine) newProgram(compiled wazero.CompiledModule) (*program, error) {
 	if len(start.ParamTypes()) > 0 || len(start.ResultTypes()) > 0 {
 		return nil, &unfitError{"its function _start takes or returns values; WASI's does neither"}
 	}
-	p := &program{wazero: e.wazero, compiled: compiled}
+	p := &program{wazero: r, compiled: compiled}
 	for _, function := range compiled.ImportedFunctions() {
 		module, name, _ := function.Import()
-		if err := e.provides(module, name, function); err != nil {
+		if err := provides(r, module, name, function); err != nil {
 			return nil, err
 		}
 		p.knowsDir = p.knowsDir || module == boxerModule
@@ -51,10 +51,10 @@ func (e *Engine) newProgram(compiled wazero.CompiledModule) (*program, error) {
 	return p, nil
 }
 
-// provides checks an imported function against what the engine has.
-func (e *Engine) provides(module, name string, want api.FunctionDefinition) error {
+// provides checks an imported function against what the host's modules have.
+func provides(r wazero.Runtime, module, name string, want api.FunctionDefinition) error {
 	var have api.FunctionDefinition
-	if host := e.wazero.Module(module); host != nil {
+	if host := r.Module(module); host != nil {
 		have = host.ExportedFunctionDefinitions()[name]
 	}
 	if have == nil {
@@ -93,7 +93,8 @@ func (p *program) run(ctx context.Context, process *wasi.Process, stats *Stats) 
 	}
 	stats.Run += watch()
 	if memory := instance.Memory(); memory != nil {
-		stats.PeakMemory = max(stats.PeakMemory, uint64(memory.Size()))
+		pages, _ := memory.Grow(0) // Size is 32 bits wide, and so 0 for 4 GiB
+		stats.PeakMemory = max(stats.PeakMemory, uint64(pages)<<16)
 	}
 	return err
 }

@@ -1,0 +1,362 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"os"
+	"os/exec"
+	"path/filepath"
+	goruntime "runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"boxer.dev/internal/wasm"
+)
+
+// newEngine makes an engine that ends with the test.
+func newEngine(t testing.TB, o Options) *Engine {
+	t.Helper()
+	e, err := New(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+func needCompiler(t testing.TB) {
+	if !compiles() {
+		t.Skipf("programs are interpreted on %s: there is no machine code to cache", goruntime.GOARCH)
+	}
+}
+
+// loadAnswer loads an answerModule and checks that it works.
+func loadAnswer(t *testing.T, e *Engine, n byte) Stats {
+	t.Helper()
+	var stats Stats
+	p, err := e.load(context.Background(), source{"answer", answerModule(n)}, &stats)
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance, err := p.instantiate(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer instance.Close(context.Background())
+	for name, want := range map[string]uint64{"answer": uint64(n), "byte": 'x'} {
+		got, err := instance.ExportedFunction(name).Call(context.Background())
+		if err != nil {
+			t.Fatalf("calling %q: %v", name, err)
+		}
+		if got[0] != want {
+			t.Fatalf("%q gave %d, want %d", name, got[0], want)
+		}
+	}
+	return stats
+}
+
+func TestCacheLevels(t *testing.T) {
+	needCompiler(t)
+	dir := t.TempDir()
+	first := newEngine(t, Options{CacheDir: dir})
+	if s := loadAnswer(t, first, 1); s.Compiled != 1 {
+		t.Errorf("with an empty cache: %+v", s)
+	}
+	if s := loadAnswer(t, first, 1); s.MemoryHits != 1 {
+		t.Errorf("a second time: %+v", s)
+	}
+	if s := loadAnswer(t, newEngine(t, Options{CacheDir: dir}), 1); s.CacheHits != 1 {
+		t.Errorf("with a new engine: %+v", s)
+	}
+	// Same but for one instruction, so that types, imports, exports and data are the same.
+	if s := loadAnswer(t, newEngine(t, Options{CacheDir: dir}), 2); s.Compiled != 1 {
+		t.Errorf("another module: %+v", s)
+	}
+	if s := loadAnswer(t, newEngine(t, Options{CacheDir: dir}), 1); s.CacheHits != 1 {
+		t.Errorf("the first module again: %+v", s)
+	}
+}
+
+// cacheFiles are the files that a cache keeps, without locks.
+func cacheFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && filepath.Ext(name) != ".lock" {
+			files = append(files, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestDamagedCacheIsRebuilt(t *testing.T) {
+	needCompiler(t)
+	damages := map[string]func(data []byte, file string) error{
+		"gone":  func(_ []byte, file string) error { return os.Remove(file) },
+		"empty": func(_ []byte, file string) error { return os.Truncate(file, 0) },
+		"a directory": func(_ []byte, file string) error {
+			os.Remove(file)
+			return os.Mkdir(file, 0o700)
+		},
+		"one byte short": func(data []byte, file string) error { return os.Truncate(file, int64(len(data)-1)) },
+		"longer":         func(data []byte, file string) error { return os.WriteFile(file, append(data, 0), 0o600) },
+		"of zeros":       func(data []byte, file string) error { return os.WriteFile(file, make([]byte, len(data)), 0o600) },
+		"of another kind": func(_ []byte, file string) error {
+			return os.WriteFile(file, []byte("WAZEVO\x03dev\xff\xff\xff\xff"), 0o600)
+		},
+	}
+	for what, damage := range damages {
+		for i, kind := range []string{"entry", "code"} {
+			t.Run(kind+" "+what, func(t *testing.T) {
+				dir := t.TempDir()
+				loadAnswer(t, newEngine(t, Options{CacheDir: dir}), 7)
+				files := cacheFiles(t, dir)
+				if len(files) != 2 {
+					t.Fatalf("a cache with one module has the files %q", files)
+				}
+				data, err := os.ReadFile(files[i])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := damage(data, files[i]); err != nil {
+					t.Fatal(err)
+				}
+				warned := false
+				s := loadAnswer(t, newEngine(t, Options{CacheDir: dir, Warn: func(error) { warned = true }}), 7)
+				if s.Compiled != 1 {
+					t.Errorf("after the damage: %+v", s)
+				}
+				if warned {
+					return // a directory in the way is not swept aside
+				}
+				if s := loadAnswer(t, newEngine(t, Options{CacheDir: dir}), 7); s.CacheHits != 1 {
+					t.Errorf("once rebuilt: %+v", s)
+				}
+			})
+		}
+	}
+}
+
+// TestDamagedByteIsNoticed flips each byte of the files, a bit at a time.
+func TestDamagedByteIsNoticed(t *testing.T) {
+	needCompiler(t)
+	dir := t.TempDir()
+	e := newEngine(t, Options{CacheDir: dir})
+	loadAnswer(t, e, 7)
+	d := digest(sha256.Sum256(answerModule(7)))
+	for _, file := range cacheFiles(t, dir) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range data {
+			damaged := bytes.Clone(data)
+			damaged[i] ^= 1 << (i % 8)
+			if err := os.WriteFile(file, damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if entry, err := readEntry(e.codes.path(d, ".entry")); err == nil {
+				if code, err := entry.openCode(dir); err == nil {
+					code.Close()
+					t.Fatalf("bit %d of byte %d of %s: not noticed", i%8, i, file)
+				}
+			}
+		}
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestStandInNeverRuns takes the machine code away between the check and its use, as another process that clears the
+// cache might: the engine then compiles the stand-in, whose functions do nothing but trap.
+func TestStandInNeverRuns(t *testing.T) {
+	needCompiler(t)
+	dir := t.TempDir()
+	e := newEngine(t, Options{CacheDir: dir})
+	loadAnswer(t, e, 7)
+	d := digest(sha256.Sum256(answerModule(7)))
+	entry, err := readEntry(e.codes.path(d, ".entry"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := entry.openCode(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer code.Close()
+	if !sameFile(code) {
+		t.Fatal("untouched, the file is not the same")
+	}
+	if err := os.Remove(code.Name()); err != nil {
+		t.Fatal(err)
+	}
+	other := newEngine(t, Options{CacheDir: dir})
+	if _, err := other.codes.wazero.CompileModule(context.Background(), entry.standIn); err != nil {
+		t.Fatal(err)
+	}
+	if sameFile(code) {
+		t.Fatal("the stand-in's own code passes for the module's")
+	}
+	if s := loadAnswer(t, newEngine(t, Options{CacheDir: dir}), 7); s.Compiled != 1 {
+		t.Errorf("with the stand-in's code in the cache: %+v", s)
+	}
+}
+
+func TestModulesWithStartFunctionAreCached(t *testing.T) {
+	needCompiler(t)
+	s := startModule()
+	s[wasm.SectionStart] = []byte{0}
+	module := s.module()
+	dir := t.TempDir()
+	for i, want := range []Stats{{Compiled: 1}, {CacheHits: 1}} {
+		var got Stats
+		if _, err := newEngine(t, Options{CacheDir: dir}).load(context.Background(), source{"start", module}, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("load %d: %+v, want %+v", i, got, want)
+		}
+	}
+}
+
+func TestLoadsOfOneEngineCompileOnce(t *testing.T) {
+	var began atomic.Int32
+	e := newEngine(t, Options{Progress: func(p Progress) {
+		if !p.Done {
+			began.Add(1)
+		}
+	}})
+	loadConcurrently(t, func() (*Engine, error) { return e, nil })
+	if n := began.Load(); n != 1 {
+		t.Errorf("%d compilations, want 1", n)
+	}
+}
+
+func TestLoadsOfManyEnginesCompileOnce(t *testing.T) {
+	needCompiler(t)
+	var began atomic.Int32
+	o := Options{CacheDir: t.TempDir(), Progress: func(p Progress) {
+		if !p.Done {
+			began.Add(1)
+		}
+	}}
+	loadConcurrently(t, func() (*Engine, error) { return New(context.Background(), o) })
+	if n := began.Load(); n != 1 {
+		t.Errorf("%d compilations, want 1", n)
+	}
+}
+
+func loadConcurrently(t *testing.T, engine func() (*Engine, error)) {
+	t.Helper()
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			e, err := engine()
+			if err == nil {
+				_, err = e.load(context.Background(), source{"answer", answerModule(3)}, new(Stats))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// TestLoadsOfManyProcessesCompileOnce runs this test in processes of its own, which say what they did.
+func TestLoadsOfManyProcessesCompileOnce(t *testing.T) {
+	needCompiler(t)
+	if dir := os.Getenv("BOXER_TEST_CACHE"); dir != "" {
+		s := loadAnswer(t, newEngine(t, Options{CacheDir: dir}), 5)
+		if s.Compiled == 1 {
+			os.Stdout.WriteString("compiled\n")
+		}
+		return
+	}
+	dir := t.TempDir()
+	outputs := make([]bytes.Buffer, 4)
+	var group sync.WaitGroup
+	for i := range outputs {
+		group.Go(func() {
+			command := exec.Command(os.Args[0], "-test.run=^TestLoadsOfManyProcessesCompileOnce$")
+			command.Env = append(os.Environ(), "BOXER_TEST_CACHE="+dir)
+			command.Stdout, command.Stderr = &outputs[i], &outputs[i]
+			if err := command.Run(); err != nil {
+				t.Errorf("%v: %s", err, &outputs[i])
+			}
+		})
+	}
+	group.Wait()
+	compiled := 0
+	for i := range outputs {
+		compiled += bytes.Count(outputs[i].Bytes(), []byte("compiled\n"))
+	}
+	if compiled != 1 {
+		t.Errorf("%d of %d processes compiled, want 1", compiled, len(outputs))
+	}
+}
+
+func TestLoadEndsWithItsContext(t *testing.T) {
+	needCompiler(t)
+	e := newEngine(t, Options{CacheDir: t.TempDir()})
+	d := digest(sha256.Sum256(answerModule(9)))
+	lock, err := e.codes.lock(context.Background(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := e.load(ctx, source{"answer", answerModule(9)}, new(Stats)); ExitStatus(err) != StatusInterrupted {
+		t.Errorf("while another process compiles: %v", err)
+	}
+}
+
+func TestUnusableCacheIsDoneWithout(t *testing.T) {
+	needCompiler(t)
+	dir := t.TempDir()
+	var warnings []error
+	e := newEngine(t, Options{CacheDir: dir, Warn: func(err error) { warnings = append(warnings, err) }})
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := loadAnswer(t, e, 7); s.Compiled != 1 {
+		t.Errorf("%+v", s)
+	}
+	if len(warnings) != 1 {
+		t.Errorf("warnings: %v", warnings)
+	}
+}
+
+func TestCacheOpenToOthersIsRefused(t *testing.T) {
+	needCompiler(t)
+	if goruntime.GOOS == "windows" {
+		t.Skip("directories have no permission bits on windows")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(context.Background(), Options{CacheDir: dir}); err == nil {
+		t.Error("a cache that everybody may write to was accepted")
+	}
+	made := filepath.Join(t.TempDir(), "a", "b")
+	newEngine(t, Options{CacheDir: made})
+	if info, err := os.Stat(made); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("a cache that was made: %v, %v", info.Mode(), err)
+	}
+}
