@@ -4,7 +4,6 @@ import (
 	"io"
 	"time"
 
-	"boxer.dev/runtime/wasi"
 	"boxer.dev/vfs"
 )
 
@@ -29,8 +28,8 @@ type Cmd struct {
 
 	Stdin          io.Reader // nil: empty
 	Stdout, Stderr io.Writer // nil: discarded. Nothing written is held back
-	// Terminal says which of the standard streams are terminals.
-	Terminal wasi.Terminal
+	// Terminal is the terminal that the standard streams are, as far as they are given; nil if they are none.
+	Terminal *Terminal
 
 	Mounts   []Mount
 	Preopens []Preopen
@@ -46,6 +45,11 @@ type Cmd struct {
 
 	// Stats, if not nil, is filled in when the run ends.
 	Stats *Stats
+}
+
+// Terminal describes the terminal of a run.
+type Terminal struct {
+	Size func() (rows, columns int) // nil: 24 by 80
 }
 
 // Mount makes a host directory or file visible at an absolute path of the box. No symlink and no ".." leads out of it.

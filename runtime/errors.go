@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
+
+	"boxer.dev/internal/shell"
 )
 
 // Exit statuses of runs that did not end by themselves. 125 to 127 are docker run's, 134 is what a shell reports of a
@@ -41,6 +44,9 @@ func (e *NotFoundError) Error() string {
 	}
 	return fmt.Sprintf("%q: no such program on the box's PATH", e.Name)
 }
+
+// Hint says what to do instead, for a well-known command that no box has.
+func (e *NotFoundError) Hint() string { return shell.Hint(path.Base(e.Name)) }
 
 // NotExecutableError says why a file of a box cannot be run.
 type NotExecutableError struct {

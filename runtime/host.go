@@ -34,10 +34,7 @@ func (s *sandbox) hostSource(name string, readOnly bool) (vfs.Source, error) {
 	return vfs.HostFile(root, filepath.Base(real), readOnly), nil
 }
 
-// same reports whether two streams are one. Streams of a type that cannot be compared are not.
+// same reports whether two streams are one. Absent ones are not, nor are those of a type that cannot be compared.
 func same(a, b any) bool {
-	if a == nil || b == nil || !reflect.TypeOf(a).Comparable() {
-		return a == nil && b == nil
-	}
-	return a == b
+	return a != nil && b != nil && reflect.TypeOf(a).Comparable() && a == b
 }

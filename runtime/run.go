@@ -69,7 +69,7 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 		}
 	}
 	devices := vfs.Devices(vfs.DeviceSet{
-		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Random: c.Random, Terminal: c.Terminal.Stdin,
+		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Random: c.Random, Terminal: c.Terminal != nil,
 	})
 	if err := s.mount("/dev", devices, vfs.MountOptions{}); err != nil {
 		return nil, err
@@ -202,11 +202,15 @@ func withRoot(preopens []wasi.Preopen) []wasi.Preopen {
 
 // terminal says which of a command's streams are the run's own, and so its terminal's.
 func (s *sandbox) terminal(c command) wasi.Terminal {
-	t := s.cmd.Terminal
-	t.Stdin = t.Stdin && same(c.stdin, s.cmd.Stdin)
-	t.Stdout = t.Stdout && same(c.stdout, s.cmd.Stdout)
-	t.Stderr = t.Stderr && same(c.stderr, s.cmd.Stderr)
-	return t
+	if s.cmd.Terminal == nil {
+		return wasi.Terminal{}
+	}
+	return wasi.Terminal{
+		Stdin:  same(c.stdin, s.cmd.Stdin),
+		Stdout: same(c.stdout, s.cmd.Stdout),
+		Stderr: same(c.stderr, s.cmd.Stderr),
+		Size:   s.cmd.Terminal.Size,
+	}
 }
 
 func stopwatch() func() time.Duration {

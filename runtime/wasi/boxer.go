@@ -221,7 +221,7 @@ func openPipe(c call) errno {
 		return errnoMfile
 	}
 	c.pipes++
-	r, w := newPipe(c.pipes)
+	r, w := newPipe(lastStreamIno + c.pipes)
 	putU32(out, 0, c.files.insert(0, newDescriptor(r)))
 	putU32(out, 4, c.files.insert(0, newDescriptor(w)))
 	return 0

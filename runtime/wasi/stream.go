@@ -243,8 +243,12 @@ func (o *output) wake() {
 	d.SetWriteDeadline(time.Time{})
 }
 
-// streamDevice is the device number of streams and pipes, which lie in no tree.
-const streamDevice = 1<<64 - 1
+// Streams and pipes lie in no tree: their device is one of its own, in which the
+// standard streams are inodes 1 to lastStreamIno.
+const (
+	streamDevice  = 1<<64 - 1
+	lastStreamIno = 3
+)
 
 func streamMode(terminal bool) fs.FileMode {
 	if terminal {

@@ -1,0 +1,97 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+func TestTraps(t *testing.T) {
+	recursion := startModule(0x10, 0) // call itself
+	for name, test := range map[string]struct {
+		module []byte
+		reason string
+		frames string
+	}{
+		"unreachable":     {startModule(0x00).module(), "unreachable", "$0"},
+		"with names":      {startModule(0x00).module(names("crash_here")), "unreachable", "crash_here"},
+		"memory":          {startModule(0x41, 0x7f, 0x28, 2, 0, 0x1a).module(), "out of bounds memory access", "$0"}, // i32.load at -1
+		"division":        {startModule(0x41, 1, 0x41, 0, 0x6d, 0x1a).module(), "integer divide by zero", "$0"},
+		"stack":           {recursion.module(), "stack overflow", ""},
+		"start function":  {func() []byte { s := startModule(0x00); s[8] = []byte{0}; return s.module() }(), "unreachable", "$0"},
+		"hostile names":   {startModule(0x00).module(names("\x1b[2J\u009bm")), "unreachable", "\uFFFD[2J\uFFFDm"},
+		"unbounded names": {startModule(0x00).module(names(strings.Repeat("n", 1<<20))), "unreachable", "…"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, map[string]string{"/trap": string(test.module)}, v1.Config{})
+			got, err := run(t, b, Cmd{Args: []string{"/trap"}})
+			var trap *TrapError
+			if !errors.As(err, &trap) || got.Status != StatusTrap {
+				t.Fatalf("status %d, %v", got.Status, err)
+			}
+			if trap.Reason != test.reason || trap.Program != "/trap" {
+				t.Errorf("%+v", trap)
+			}
+			if test.frames != "" && (len(trap.Frames) == 0 || !strings.Contains(trap.Frames[0], test.frames)) {
+				t.Errorf("frames %q, want %q", trap.Frames, test.frames)
+			}
+			if len(err.Error()) > 10_000 || strings.ContainsRune(err.Error(), '\x1b') {
+				t.Errorf("the message is long or hostile: %.200q", err)
+			}
+		})
+	}
+}
+
+// TestDeadlineEndsWaiting: sleeping and reading an input that stays open are no way around a deadline.
+func TestDeadlineEndsWaiting(t *testing.T) {
+	b := newBox(t, nil, v1.Config{})
+	open, _ := io.Pipe()
+	for name, c := range map[string]Cmd{
+		"sleeping":         {Args: []string{"guest", "sleep"}},
+		"reading":          {Args: []string{"guest", "echo"}, Stdin: open},
+		"within the shell": {Args: []string{"sh", "-c", "guest sleep; echo after"}},
+		"utility":          {Args: []string{"sleep", "3600"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			if err := b.Run(ctx, &c); ExitStatus(err) != StatusDeadline {
+				t.Errorf("status %d: %v", ExitStatus(err), err)
+			}
+		})
+	}
+}
+
+func TestCancelSaysWhy(t *testing.T) {
+	b := newBox(t, nil, v1.Config{})
+	ctx, cancel := context.WithCancelCause(context.Background())
+	why := errors.New("the reader left")
+	seen := writerFunc(func(p []byte) (int, error) { cancel(why); return len(p), nil })
+	err := b.Run(ctx, &Cmd{Args: []string{"guest", "sleep"}, Stdout: seen})
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, why) || ExitStatus(err) != StatusInterrupted {
+		t.Errorf("%v", err)
+	}
+	if err := b.Run(ctx, &Cmd{Args: []string{"guest"}}); ExitStatus(err) != StatusInterrupted {
+		t.Errorf("a run that is over before it begins: %v", err)
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// TestMemoryThatCannotBeHad: a module may ask for 4 GiB to begin with; where the host refuses, that is an error.
+func TestMemoryThatCannotBeHad(t *testing.T) {
+	s := startModule()
+	s[5] = vector([]byte{0, 0x80, 0x80, 4}) // 65,536 pages
+	b := newBox(t, map[string]string{"/big": string(s.module())}, v1.Config{})
+	got, err := run(t, b, Cmd{Args: []string{"/big"}})
+	if err != nil && !errors.Is(err, errMemory) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
