@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,20 +33,20 @@ type build struct {
 	steps    []Step
 	warnings []Warning
 	opened   []func() error
+	layers   int // files of layers so far
 }
 
 // Build makes the image that a Boxfile describes. Errors about the Boxfile are of type *Error, with a *RunError inside where a
-// command failed. The result is to be closed when the image has been stored.
+// command failed.
 func Build(ctx context.Context, opts Options) (*Result, error) {
 	b, err := newBuild(opts)
 	if err != nil {
 		return nil, err
 	}
 	res, err := b.run(ctx)
-	if err != nil {
-		return nil, errors.Join(err, closeAll(b.opened))
+	if err := cmp.Or(err, closeAll(b.opened)); err != nil {
+		return nil, err
 	}
-	res.cleanup = b.opened
 	return res, nil
 }
 

@@ -83,16 +83,10 @@ type RunRequest struct {
 	Random io.Reader        // never ends; follows from the build's inputs
 }
 
-// Result is a finished build.
+// Result is a finished build. The image's new layers are held in files without names, which go when it does.
 type Result struct {
 	Image    v1.Image
 	Digest   v1.Hash // of the manifest
 	Steps    []Step
 	Warnings []Warning
-	cleanup  []func() error
-}
-
-// Close gives back what the build holds on the host. Image cannot be read any longer.
-func (r *Result) Close() error {
-	return closeAll(r.cleanup)
 }

@@ -240,10 +240,7 @@ func isSignal(s string) bool {
 
 func runWorkdir(_ context.Context, s *stage, _ *instruction, c *instructions.WorkdirCommand) error {
 	dir := s.inWorkdir(c.Path)
-	e, err := s.edit()
-	if err != nil {
-		return err
-	}
+	e := s.edit()
 	uid, gid, err := s.lookUpUser(e.tree, s.config.User)
 	if err != nil {
 		return err

@@ -28,11 +28,9 @@ type copying struct {
 type owner struct{ uid, gid uint32 }
 
 func (s *stage) copying(chown, chmod, dest string) (*copying, error) {
-	e, err := s.edit()
-	if err != nil {
-		return nil, err
-	}
+	e := s.edit()
 	cp := &copying{stage: s, edit: e}
+	var err error
 	if cp.chmod, err = parseModeChange(chmod); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,8 @@ type edit struct {
 	tree   *vfs.FS
 	epoch  time.Time
 	filled map[uint64]filling // by inode number of tree
+
+	cleanup []func() error
 }
 
 // filling is what a regular file of an edit's tree will hold.
@@ -47,12 +49,14 @@ type attributes struct {
 	mtime    time.Time
 }
 
-func (s *stage) edit() (*edit, error) {
+func (s *stage) edit() *edit {
 	e := &edit{before: s.tree(), epoch: s.build.epoch, filled: map[uint64]filling{}}
 	e.tree = e.before.Fork()
 	e.tree.Configure(vfs.Config{Now: func() time.Time { return e.epoch }})
-	return e, nil
+	return e
 }
+
+func (e *edit) close() error { return closeAll(e.cleanup) }
 
 // resolve follows the symlinks of an absolute path, the last component's too. What does not exist is taken as it is.
 func (e *edit) resolve(name string) (string, error) {

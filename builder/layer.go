@@ -21,9 +21,10 @@ const whiteoutPrefix = ".wh."
 
 // commit makes what an edit changed into a layer of the stage. A stage whose files are as they were gets none.
 func (s *stage) commit(e *edit, createdBy string) error {
-	file := filepath.Join(s.build.temp, fmt.Sprintf("%d.layer", len(s.build.opened)))
+	file := filepath.Join(s.build.temp, fmt.Sprintf("%d.layer", s.build.layers))
+	s.build.layers++
 	written, err := s.write(e, file)
-	if err != nil {
+	if err := errors.Join(err, e.close()); err != nil {
 		return err
 	}
 	if written == 0 {
@@ -51,7 +52,7 @@ func (s *stage) pack(before, after *vfs.FS) (v1.Layer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("comparing files: %w", err)
 	}
-	layer, err := oci.NewLayer(changes, oci.LayerOptions{Compression: s.build.opts.Compression, Dir: s.build.temp})
+	layer, err := oci.NewLayer(changes, oci.LayerOptions{Compression: s.build.opts.Compression, Dir: s.build.opts.TempDir})
 	if err != nil {
 		return nil, fmt.Errorf("packing the layer: %w", err)
 	}

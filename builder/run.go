@@ -77,10 +77,7 @@ func runRun(ctx context.Context, s *stage, _ *instruction, c *instructions.RunCo
 	if s.build.opts.Run == nil {
 		return withHint(errors.New("there is nothing to run commands with"), "this build can carry out all instructions but RUN")
 	}
-	e, err := s.edit()
-	if err != nil {
-		return err
-	}
+	e := s.edit()
 	env := s.runEnvironment()
 	s.seed = s.seed.with("run", slices.Concat(args, env, []string{s.config.User, s.config.WorkingDir})...)
 	if err := s.execute(ctx, e, args, env); err != nil {
