@@ -36,9 +36,9 @@ func ReadLayout(fsys fs.FS) (*Layout, error) {
 	return &Layout{fsys, raw, index}, nil
 }
 
-// OpenLayout reads the image that ref names from a layout on the host. The layout is looked up in every time something
+// OpenLayoutRef reads the image that ref names from a layout on the host. The layout is looked up in every time something
 // is read, so the image is good for as long as its directory is.
-func OpenLayout(ref LayoutRef) (v1.Image, error) {
+func OpenLayoutRef(ref LayoutRef) (v1.Image, error) {
 	layout, err := ReadLayout(os.DirFS(ref.Path))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref.Path, err)

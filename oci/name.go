@@ -15,8 +15,10 @@ const (
 	latestSuffix    = ":latest"
 )
 
-// Grammar of names: https://github.com/distribution/reference (name-component and tag); the name package checks characters only.
+// Grammar of names: https://github.com/distribution/reference (domain, path-component, tag); the name package checks
+// characters only.
 var (
+	registryGrammar   = regexp.MustCompile(`^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?$`)
 	repositoryGrammar = regexp.MustCompile(`^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$`)
 	tagGrammar        = regexp.MustCompile(`^\w[\w.-]{0,127}$`)
 	hexGrammar        = regexp.MustCompile(`^[0-9a-f]+$`)
@@ -37,6 +39,9 @@ func Normalize(ref string) (string, error) {
 		return "", fmt.Errorf("invalid image name %q: a repository is lower-case words joined by single separators", ref)
 	}
 	registry := repository.RegistryStr()
+	if !registryGrammar.MatchString(registry) {
+		return "", fmt.Errorf("invalid image name %q: bad registry %q", ref, registry)
+	}
 	if registry == name.DefaultRegistry {
 		registry = defaultRegistry
 	}

@@ -152,7 +152,7 @@ func cleanName(name string) (string, error) {
 	if clean == "" || clean == "/" {
 		clean = "."
 	}
-	if len(clean) >= vfs.MaxPath {
+	if len(clean) > vfs.MaxPath {
 		return "", fmt.Errorf("%w: name is too long", ErrCorrupt)
 	}
 	return clean, nil
@@ -203,7 +203,7 @@ func entryOf(name string, header *tar.Header) (vfs.Entry, error) {
 	case tar.TypeSymlink:
 		entry.Mode = fs.ModeSymlink | fs.ModePerm
 		entry.Symlink = header.Linkname
-		if entry.Symlink == "" || len(entry.Symlink) >= vfs.MaxPath || strings.IndexByte(entry.Symlink, 0) >= 0 {
+		if entry.Symlink == "" || len(entry.Symlink) > vfs.MaxPath || strings.IndexByte(entry.Symlink, 0) >= 0 {
 			return entry, fmt.Errorf("%w: invalid symlink", ErrCorrupt)
 		}
 	default:
