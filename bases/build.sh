@@ -1,0 +1,140 @@
+#!/bin/sh
+# Builds the bases that boxer carries and puts them where bases.go embeds them from.
+#
+#   build.sh             build what is not in the cache, then install it
+#   build.sh --refresh   look for newer package revisions first
+#
+# A build is identified by a digest of the recipe (the files in this folder) and of the package revisions that it was
+# made from. Those are recorded when packages are fetched, so that nothing is fetched twice. $XDG_CACHE_HOME/boxer/bases
+# keeps finished builds, downloads and intermediate steps. PYTHON_SRC=FOLDER takes another Python source tree (3.13 or
+# later) in place of the pinned one.
+set -eu
+umask 022
+export LC_ALL=C.UTF-8 TZ=UTC0
+
+BASES=$(cd "$(dirname "$0")" && pwd)
+CACHE=${XDG_CACHE_HOME:-${HOME:?}/.cache}/boxer/bases
+WORK=$CACHE/work
+log=$CACHE/build.log
+export BASES WORK APT_HOME="$WORK/apt" SRC="$WORK/src" SYSROOT="$WORK/sysroot" NATIVE="$WORK/native" \
+	DEPS="$WORK/deps" CROSS="$WORK/cross" PROGRAM="$WORK/python.wasm" TREE="$WORK/tree" ROOT_TREE="$WORK/root"
+export AR=llvm-ar-19 RANLIB=llvm-ranlib-19
+# Bulk memory, saturating conversions and sign extension: 13 % smaller and 4 % faster, and every runtime has them.
+export WASM_CFLAGS='-O3 -g0 -DNDEBUG -fno-strict-aliasing -mbulk-memory -mnontrapping-fptoint -msign-ext'
+JOBS=$(nproc)
+export JOBS
+
+say() {
+	echo "base: $*" >&2
+}
+
+digest() {
+	sha256sum | cut -d' ' -f1
+}
+
+# recipe_digest covers every file that a build depends on, and the other source tree where one is given.
+recipe_digest() {
+	{
+		(cd "$BASES" && find apt.sh build.sh fetch.sh pack.sh tools.sh unpack.sh pack python root -type f \
+			! -name '*_test.go' ! -path '*/layout/*' ! -path 'python/tests/*' ! -path 'python/*test*.sh' |
+			sort | xargs sha256sum)
+		[ -z "${PYTHON_SRC:-}" ] ||
+			(cd "$PYTHON_SRC" && find . -type f ! -path './.git/*' | sort | tr '\n' '\0' | xargs -0 sha256sum)
+	} | digest
+}
+
+# build_key RECIPE REVISIONS-FILE names a finished build.
+build_key() {
+	{ echo "$1"; cat "$2"; } | digest
+}
+
+started=$(date +%s)
+steps=0
+
+# step NAME WHAT SCRIPT INPUTS... runs a script of ours unless it has run to its end for the same inputs: files' and
+# earlier steps' digests. What it prints goes to the log.
+step() {
+	name=$1 what=$2 script=$3
+	shift 3
+	inputs=$(cat "$script" "$@" | digest)
+	steps=$((steps + 1))
+	[ "$(cat "$WORK/stamps/$name" 2>/dev/null)" != "$inputs" ] || return 0
+	rm -f "$WORK/stamps/$name"
+	say "[$(($(date +%s) - started)) s] $what"
+	if ! "$script" >"$log.$name" 2>&1; then
+		say "$what failed; the end of $log.$name:"
+		tail -n 20 "$log.$name" >&2
+		return 1
+	fi
+	echo "$inputs" >"$WORK/stamps/$name"
+}
+
+# stamp NAME is what a later step takes an earlier one as input by.
+stamp() {
+	echo "$WORK/stamps/$1"
+}
+
+build() {
+	python=$BASES/python
+	step unpack 'unpacking sources' "$BASES/unpack.sh" "$WORK/revisions" "$python"/patches/*.patch
+	VERSION=$(sed -n 's/^#define PY_VERSION  *"\([0-9]*\.[0-9]*\).*/\1/p' "$SRC/python/Include/patchlevel.h")
+	SOURCE_DATE_EPOCH=$(stat -c %Y "$SRC/python/README.rst")
+	export VERSION SOURCE_DATE_EPOCH
+	headers=$(find "$python/boxer/include" -type f | sort)
+	step libs 'compiling zlib, bzip2, xz and sqlite' "$python/libs.sh" "$(stamp unpack)" "$python/cc" $headers &
+	libs=$!
+	step native 'compiling Python for this machine' "$python/native.sh" "$(stamp unpack)"
+	wait $libs
+	step cross 'compiling Python to WebAssembly' "$python/cross.sh" \
+		"$(stamp native)" "$(stamp libs)" "$python/cc" "$python/config.site" $headers
+	step link 'linking' "$python/link.sh" "$(stamp cross)" "$python"/boxer/*.[ch]
+	step root 'laying out the root' "$BASES/root/tree.sh" "$(stamp unpack)"
+	step tree 'laying out Python' "$python/tree.sh" "$(stamp link)" "$python/install_wheel.py"
+	step pack 'packing' "$BASES/pack.sh" "$(stamp tree)" "$(stamp root)" "$BASES"/pack/*.go
+}
+
+# install_layout NAME copies a finished layout to where it is embedded from, the index last.
+install_layout() {
+	from=$CACHE/$key/$1 to=$BASES/$1/layout
+	if cmp -s "$from/index.json" "$to/index.json"; then
+		return
+	fi
+	rm -rf "$to/index.json" "$to/blobs" "$to/oci-layout"
+	cp -R "$from/blobs" "$from/oci-layout" "$to"
+	chmod -R a+r "$to/blobs"
+	cp "$from/index.json" "$to/index.json"
+}
+
+install_all() {
+	install_layout root
+	install_layout python
+}
+
+mkdir -p "$WORK/stamps"
+recipe=$(recipe_digest)
+recorded=$CACHE/$recipe.revisions
+if [ "${1:-}" != --refresh ] && [ -f "$recorded" ]; then
+	key=$(build_key "$recipe" "$recorded")
+	if [ -d "$CACHE/$key" ]; then
+		install_all
+		exit 0
+	fi
+fi
+
+exec 9>"$CACHE/lock"
+flock -n 9 || { say 'waiting for another build'; flock 9; }
+step tools 'looking for tools' "$BASES/tools.sh" "$BASES/apt.sh"
+[ "${1:-}" != --refresh ] || rm -f "$WORK/stamps/fetch"
+step fetch 'fetching sources' "$BASES/fetch.sh" "$BASES/apt.sh" "$BASES/python/sources.sha256"
+key=$(build_key "$recipe" "$WORK/revisions")
+if [ ! -d "$CACHE/$key" ]; then
+	build
+	rm -rf "$CACHE/$key.new"
+	mkdir "$CACHE/$key.new"
+	cp -R "$WORK/layouts/root" "$WORK/layouts/python" "$CACHE/$key.new"
+	mv "$CACHE/$key.new" "$CACHE/$key"
+	say "[$(($(date +%s) - started)) s] done"
+fi
+cp "$WORK/revisions" "$recorded.new"
+mv "$recorded.new" "$recorded"
+install_all

@@ -1,0 +1,138 @@
+// Command pack makes an OCI image layout out of folders: the last step of the recipes beside it.
+//
+//	pack LAYOUT REF CONFIG 'FOLDER=how it was made'...
+//
+// LAYOUT is replaced. REF becomes the image's org.opencontainers.image.ref.name. CONFIG is a JSON file in the form of
+// the image-spec's config.md without what the layers determine. Each folder becomes one layer, lowest first. Equal
+// folders give equal bytes: entries are sorted, owned by root and dated 1980-01-01, the earliest day that zip files know.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+)
+
+var epoch = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+func main() {
+	if len(os.Args) < 5 {
+		fmt.Fprintln(os.Stderr, "usage: pack LAYOUT REF CONFIG 'FOLDER=how it was made'...")
+		os.Exit(2)
+	}
+	if err := pack(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]); err != nil {
+		fmt.Fprintln(os.Stderr, "pack:", err)
+		os.Exit(1)
+	}
+}
+
+// pack writes the layout beside its place and moves it there when it is complete.
+func pack(dest, ref, config string, layers []string) error {
+	scratch, err := os.MkdirTemp(filepath.Dir(dest), ".pack")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	img, err := image(config, layers, scratch)
+	if err != nil {
+		return err
+	}
+	fresh := filepath.Join(scratch, "layout")
+	if err := writeLayout(fresh, img, ref); err != nil {
+		return fmt.Errorf("writing layout: %w", err)
+	}
+	if err := check(fresh); err != nil {
+		return fmt.Errorf("validating layout: %w", err)
+	}
+	if err := os.RemoveAll(dest); err != nil {
+		return err
+	}
+	return os.Rename(fresh, dest)
+}
+
+func image(configPath string, layers []string, scratch string) (v1.Image, error) {
+	config, err := readConfig(configPath)
+	if err != nil {
+		return nil, fmt.Errorf("reading config: %w", err)
+	}
+	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	if img, err = mutate.ConfigFile(img, config); err != nil {
+		return nil, err
+	}
+	for i, arg := range layers {
+		folder, createdBy, _ := strings.Cut(arg, "=")
+		file := filepath.Join(scratch, fmt.Sprintf("layer%d.tar.zst", i))
+		if err := writeLayer(file, folder); err != nil {
+			return nil, fmt.Errorf("packing %s: %w", folder, err)
+		}
+		layer, err := tarball.LayerFromFile(file, tarball.WithMediaType(types.OCILayerZStd))
+		if err != nil {
+			return nil, fmt.Errorf("packing %s: %w", folder, err)
+		}
+		history := v1.History{Created: v1.Time{Time: epoch}, CreatedBy: createdBy}
+		if img, err = mutate.Append(img, mutate.Addendum{Layer: layer, History: history}); err != nil {
+			return nil, err
+		}
+	}
+	return img, nil
+}
+
+func readConfig(path string) (*v1.ConfigFile, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	config := &v1.ConfigFile{}
+	if err := json.Unmarshal(data, config); err != nil {
+		return nil, err
+	}
+	config.Created = v1.Time{Time: epoch}
+	config.RootFS.Type = "layers"
+	return config, nil
+}
+
+// check reads the layout back. Fast leaves out the layers' content, which the library expects to be gzip.
+func check(dir string) error {
+	index, err := layout.ImageIndexFromPath(dir)
+	if err != nil {
+		return err
+	}
+	return validate.Index(index, validate.Fast)
+}
+
+func writeLayout(dir string, img v1.Image, ref string) error {
+	config, err := img.ConfigFile()
+	if err != nil {
+		return err
+	}
+	index, err := layout.Write(dir, empty.Index)
+	if err != nil {
+		return err
+	}
+	if err := index.WriteImage(img); err != nil {
+		return err
+	}
+	manifest, err := partial.Descriptor(img)
+	if err != nil {
+		return err
+	}
+	return index.AppendDescriptor(v1.Descriptor{
+		MediaType:   manifest.MediaType,
+		Size:        manifest.Size,
+		Digest:      manifest.Digest,
+		Annotations: map[string]string{"org.opencontainers.image.ref.name": ref},
+		Platform:    &v1.Platform{OS: config.OS, Architecture: config.Architecture},
+	})
+}

@@ -1,0 +1,31 @@
+// How the interpreter comes up: anew (start.c), or out of a memory image (image.c).
+#ifndef BOXER_INTERPRETER_H
+#define BOXER_INTERPRETER_H
+
+#include <Python.h>
+
+// What a run was given on its command line.
+struct arguments {
+	int count;
+	char **values;
+};
+
+// read_arguments asks the host for the run's arguments; they live for the whole run.
+struct arguments read_arguments(void);
+
+// read_config fills config with what the command line and the environment ask for; on success the caller clears it. It
+// may report an exception or an exit status (--help), as PyConfig_Read does.
+PyStatus read_config(PyConfig *config, struct arguments args);
+
+// start_fresh initialises Python for these arguments.
+PyStatus start_fresh(struct arguments args);
+
+// start_captured takes up an interpreter that wizer.initialize left in memory and makes it as if it had just been
+// started with these arguments. Where they ask for what must act before initialisation, it is torn down and started
+// anew: the result is the same, only later.
+PyStatus start_captured(struct arguments args);
+
+// capture brings up an interpreter that start_captured can continue.
+PyStatus capture(void);
+
+#endif

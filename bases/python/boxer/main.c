@@ -1,0 +1,87 @@
+// The base's entry points.
+//
+// The module is a reactor: _initialize runs C constructors, _start runs python3 on the run's command line, and
+// wizer.initialize (the convention of https://github.com/bytecodealliance/wizer) brings the interpreter up ahead of
+// time, so that a copy of the memory taken after it can be continued by _start any number of times.
+#include "interpreter.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <wasi/libc-environ.h>
+
+#include "clock.h"
+#include "host.h"
+
+#define EXPORT(name) __attribute__((export_name(name)))
+
+extern void __wasm_call_ctors(void);
+
+static int constructed;
+static int captured;
+
+EXPORT("_initialize") void boxer_initialize(void)
+{
+	if (constructed)
+		return;
+	constructed = 1;
+	__wasm_call_ctors();
+}
+
+// enter_working_directory makes the run's directory wasi-libc's: preview 1 has no such thing.
+static void enter_working_directory(void)
+{
+	size_t size = 256, used = 0;
+	char *path = malloc(size);
+	int e = boxer_cwd_get(path, size, &used);
+
+	if (e == ERANGE) {
+		size = used;
+		path = realloc(path, size);
+		e = boxer_cwd_get(path, size, &used);
+	}
+	if (e == 0) {
+		path = realloc(path, used + 1);
+		path[used] = 0;
+		chdir(path);
+	} else if (getenv("PWD")) {
+		chdir(getenv("PWD"));
+	}
+	free(path);
+}
+
+static _Noreturn void report_and_exit(PyStatus status)
+{
+	if (PyStatus_IsExit(status))
+		exit(status.exitcode);
+	Py_ExitStatusException(status);
+}
+
+EXPORT("wizer.initialize") void boxer_capture(void)
+{
+	PyStatus status;
+
+	boxer_initialize();
+	status = capture();
+	if (PyStatus_Exception(status))
+		report_and_exit(status);
+	captured = 1;
+}
+
+EXPORT("_start") void boxer_start(void)
+{
+	struct arguments args;
+	PyStatus status;
+
+	boxer_initialize();
+	boxer_clock_start();
+	if (captured) {
+		__wasilibc_deinitialize_environ();
+		__wasilibc_initialize_environ();
+	}
+	enter_working_directory();
+	args = read_arguments();
+	status = captured ? start_captured(args) : start_fresh(args);
+	if (PyStatus_Exception(status))
+		report_and_exit(status);
+	exit(Py_RunMain());
+}

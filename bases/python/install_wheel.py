@@ -1,0 +1,85 @@
+"""Installs one pure-Python wheel as `pip install` would: install_wheel.py WHEEL ROOT SITE-PACKAGES PYTHON.
+
+ROOT is where the box's file system is being laid out; the other paths are as the box sees them. The format is PyPA's
+"Binary distribution format"; RECORD and INSTALLER are those of "Recording installed projects".
+"""
+
+import base64
+import configparser
+import csv
+import hashlib
+import io
+import os
+import sys
+import zipfile
+
+SCRIPT = """\
+#!{python}
+import sys
+from {module} import {function}
+if __name__ == '__main__':
+    sys.argv[0] = sys.argv[0].removesuffix('.exe')
+    sys.exit({function}())
+"""
+
+
+def record_line(path, data):
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    return [path, f"sha256={digest}", str(len(data))]
+
+
+def write(root, path, data, mode=0o644):
+    path = os.path.join(root, path.lstrip("/"))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+    os.chmod(path, mode)
+
+
+def scripts(wheel, info, python):
+    """Yields the name and the text of every console script."""
+    points = configparser.ConfigParser()
+    points.optionxform = str
+    points.read_string(wheel.read(f"{info}/entry_points.txt").decode())
+    for name, target in points["console_scripts"].items():
+        module, function = target.split(":")
+        yield name, SCRIPT.format(python=python, module=module, function=function).encode()
+
+
+def install(wheel, root, site, python):
+    """Unpacks an open wheel below root."""
+    names = sorted(name for name in wheel.namelist() if not name.endswith("/"))
+    info = next(name.split("/")[0] for name in names if name.endswith(".dist-info/METADATA"))
+    record = []
+
+    def add(path, data, mode=0o644):
+        write(root, os.path.normpath(os.path.join(site, path)), data, mode)
+        record.append(record_line(path, data))
+
+    for name in names:
+        if name != f"{info}/RECORD" and not name.endswith(".exe"):
+            add(name, wheel.read(name))
+    add(f"{info}/INSTALLER", b"pip\n")
+    add(f"{info}/REQUESTED", b"")
+    for name, text in scripts(wheel, info, python):
+        bin_folder = os.path.relpath(os.path.dirname(python), site)
+        add(f"{bin_folder}/{name}", text, 0o755)
+    for line in list(record):
+        if line[0].endswith(".py"):
+            folder, name = os.path.split(line[0])
+            tag = sys.implementation.cache_tag
+            record.append([f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc", "", ""])
+    record.append([f"{info}/RECORD", "", ""])
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(sorted(record))
+    write(root, f"{site}/{info}/RECORD", text.getvalue().encode())
+
+
+def main():
+    wheel, root, site, python = sys.argv[1:]
+    with zipfile.ZipFile(wheel) as archive:
+        install(archive, root, site, python)
+
+
+if __name__ == "__main__":
+    main()
