@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/spf13/cobra"
+
+	"boxer.dev/builder"
+	"boxer.dev/oci"
+	"boxer.dev/runtime"
+)
+
+type buildOptions struct {
+	file        string
+	tags        []string
+	args        []string
+	target      string
+	quiet       bool
+	compression string
+}
+
+func buildCommand(a *app) *cobra.Command {
+	var o buildOptions
+	command := &cobra.Command{
+		Use:   "build [OPTIONS] PATH",
+		Short: "Build a box from a Boxfile",
+		Long: `Build a box from the Boxfile (or Dockerfile) in PATH and the files beside it.
+
+The same inputs give the same digest on any machine and day: times come from SOURCE_DATE_EPOCH
+(1980-01-01 if unset), and RUN sees a fixed clock and seeded random numbers.`,
+		Example: `  boxer build -t app .
+  boxer build -f docker/Boxfile --build-arg VERSION=2 .`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(command *cobra.Command, args []string) error { return a.build(command.Context(), o, args[0]) },
+	}
+	flags := command.Flags()
+	flags.StringVarP(&o.file, "file", "f", "", "the `Boxfile`, - for standard input (default: PATH/Boxfile, else PATH/Dockerfile)")
+	flags.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]` for the box")
+	flags.StringArrayVar(&o.args, "build-arg", nil, "set an ARG: `NAME=value`, or NAME to pass the host's on")
+	flags.StringVar(&o.target, "target", "", "the `stage` to build (default: the last)")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the box's id")
+	flags.StringVar(&o.compression, "compression", "zstd", "how layers are compressed: `zstd|gzip`")
+	return command
+}
+
+func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	context, err := openContext(dir)
+	if err != nil {
+		return err
+	}
+	defer context.Close()
+	options, err := a.builderOptions(ctx, o, store, context)
+	if err != nil {
+		return err
+	}
+	result, err := builder.Build(ctx, options)
+	if err != nil {
+		return err
+	}
+	digest, err := store.Put(result.Image, o.tags...)
+	if err != nil {
+		return err
+	}
+	if o.quiet {
+		fmt.Fprintln(a.stdout, digest)
+		return nil
+	}
+	return summarize(a.stderr, result, o.tags)
+}
+
+func openContext(dir string) (*os.Root, error) {
+	if strings.Contains(dir, "://") || strings.HasPrefix(dir, "git@") {
+		return nil, withHint(fmt.Errorf("%s: a context is a directory on this machine", dir), "fetch it first")
+	}
+	if dir == "-" {
+		return nil, withHint(errors.New("a context is a directory on this machine, not standard input"), "to read the Boxfile from standard input: boxer build -f - PATH")
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the build context: %w", err)
+	}
+	return root, nil
+}
+
+func (a *app) builderOptions(ctx context.Context, o buildOptions, store *oci.Store, context *os.Root) (builder.Options, error) {
+	boxfile, err := builder.OpenBoxfile(context, o.file, a.stdin)
+	if err != nil {
+		return builder.Options{}, err
+	}
+	args, err := buildArgs(o.args)
+	if err != nil {
+		return builder.Options{}, err
+	}
+	compression, ok := map[string]oci.Compression{"zstd": oci.Zstd, "gzip": oci.Gzip}[o.compression]
+	if !ok {
+		return builder.Options{}, &usageError{err: fmt.Errorf("unknown --compression %q: zstd or gzip", o.compression)}
+	}
+	engine := &lazyEngine{app: a, ctx: ctx}
+	options := builder.Options{
+		Boxfile: boxfile, Context: context, Args: args, Target: o.target, Compression: compression,
+		Resolve: a.fromImages(store).Resolve, Rootfs: store.Rootfs, Run: engine.run,
+	}
+	if !o.quiet {
+		options.Progress = &plainProgress{w: a.stderr}
+	}
+	return options, nil
+}
+
+// buildArgs reads --build-arg; SOURCE_DATE_EPOCH is taken from the environment too, as BuildKit does.
+func buildArgs(flags []string) (map[string]string, error) {
+	const epoch = "SOURCE_DATE_EPOCH"
+	variables, err := environment(append([]string{epoch}, flags...), nil, os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	args := map[string]string{}
+	for _, variable := range variables {
+		name, value, _ := strings.Cut(variable, "=")
+		args[name] = value
+	}
+	if args[epoch] == "" {
+		delete(args, epoch)
+	}
+	return args, nil
+}
+
+// lazyEngine runs the commands of RUN. The engine is made when the first of them needs it.
+type lazyEngine struct {
+	app    *app
+	ctx    context.Context
+	engine *runtime.Engine
+}
+
+func (l *lazyEngine) run(ctx context.Context, r builder.RunRequest) (status int, err error) {
+	if l.engine == nil {
+		if l.engine, err = l.app.engine(l.ctx); err != nil {
+			return 0, err
+		}
+	}
+	config := v1.Config{Env: r.Env, User: r.User}
+	err = l.engine.NewBox(r.FS, config).Run(ctx, &runtime.Cmd{
+		Args: r.Args, Dir: r.Dir, FS: r.FS, Stdout: r.Stdout, Stderr: r.Stderr, Now: r.Now, Random: r.Random,
+	})
+	var exit *runtime.ExitError
+	if errors.As(err, &exit) {
+		return exit.Code, nil
+	}
+	return 0, err
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowed says which packages of this module each of them may import, tests included. What is not listed may import none.
+// One direction only: cmd → builder, runtime → oci → vfs.
+var allowed = map[string][]string{
+	"cmd/boxer":          {"bases", "builder", "internal/volume", "oci", "runtime", "runtime/wasi"},
+	"builder":            {"oci", "vfs"},
+	"runtime":            {"internal/coreutils", "internal/lockfile", "internal/shell", "internal/wasm", "oci", "runtime/wasi", "vfs"},
+	"runtime/wasi":       {"vfs"},
+	"oci":                {"internal/lockfile", "vfs"},
+	"internal/shell":     {"internal/coreutils", "vfs"},
+	"internal/coreutils": {"vfs"},
+	"internal/volume":    {"internal/lockfile"},
+}
+
+// external says which packages of others vfs may import; the other packages are free to.
+var external = map[string]string{"vfs": "golang.org/x/sys"}
+
+func TestImportRules(t *testing.T) {
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(p.ImportPath, "boxer.dev/")
+		for _, path := range p.Imports {
+			if inner, ok := strings.CutPrefix(path, "boxer.dev/"); ok && !slices.Contains(allowed[name], inner) {
+				t.Errorf("%s imports %s", name, inner)
+			}
+			root, restricted := external[name]
+			if restricted && strings.Contains(path, ".") && !strings.HasPrefix(path, root) && !strings.HasPrefix(path, "boxer.dev/") {
+				t.Errorf("%s imports %s", name, path)
+			}
+		}
+	}
+}
+
+type listedPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func listPackages(t *testing.T) []listedPackage {
+	t.Helper()
+	output, err := exec.Command("go", "list", "-json=ImportPath,Imports", "boxer.dev/...").Output()
+	if err != nil {
+		t.Fatalf("listing packages: %v", err)
+	}
+	var packages []listedPackage
+	for decoder := json.NewDecoder(strings.NewReader(string(output))); ; {
+		var p listedPackage
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	if len(packages) < len(allowed) {
+		t.Fatalf("only %d packages listed", len(packages))
+	}
+	return packages
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"boxer.dev/oci"
+)
+
+func inspectCommand(a *app) *cobra.Command {
+	var format string
+	command := &cobra.Command{
+		Use:   "inspect [OPTIONS] BOX [BOX...]",
+		Short: "Show what a box is made of and how it runs",
+		Example: `  boxer inspect app
+  boxer inspect --format '{{.Digest}}' app`,
+		Args: arguments(cobra.MinimumNArgs(1)),
+		RunE: func(command *cobra.Command, args []string) error { return a.inspect(command.Context(), format, args) },
+	}
+	command.Flags().StringVarP(&format, "format", "f", "", "print each box by a Go `template`, or json")
+	return command
+}
+
+func (a *app) inspect(ctx context.Context, format string, refs []string) error {
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	var all []*oci.Inspection
+	for _, ref := range refs {
+		one, err := a.inspectOne(ctx, store, ref)
+		if err != nil {
+			return err
+		}
+		all = append(all, one)
+	}
+	if format != "" {
+		return printEach(a.stdout, format, all)
+	}
+	encoder := json.NewEncoder(a.stdout)
+	encoder.SetIndent("", "    ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(all)
+}
+
+func (a *app) inspectOne(ctx context.Context, store *oci.Store, ref string) (*oci.Inspection, error) {
+	img, err := a.image(ctx, store, ref)
+	if err != nil {
+		return nil, err
+	}
+	digest, err := img.Digest()
+	if err != nil {
+		return nil, err
+	}
+	names, err := store.Names(digest)
+	if err != nil {
+		return nil, err
+	}
+	return oci.Inspect(img, names...)
+}

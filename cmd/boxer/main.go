@@ -1,0 +1,62 @@
+// Command boxer builds, keeps and runs boxes: OCI images whose programs are WebAssembly modules.
+//
+// Results go to standard output, everything else to standard error. A command that fails prints one
+// `boxer: error:` line, and where there is something to do about it one `hint:` line.
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// version is what `git describe` said when the binary was linked.
+var version = "unknown"
+
+func main() { os.Exit(doMain(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// doMain runs one command line and answers its exit status.
+func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := rootCommand(a)
+	root.SetArgs(args)
+	command, err := root.ExecuteC()
+	if err == nil {
+		return 0
+	}
+	return a.report(command, err)
+}
+
+// app is what every command shares: the streams of the process and where boxer keeps its things.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+func rootCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "boxer",
+		Short: "Build, keep and run boxes: OCI images of WebAssembly programs",
+		Long: `boxer builds a Boxfile (a Dockerfile for WebAssembly) into a box, an ordinary OCI image,
+and runs boxes in a sandbox inside its own process: no daemon, no root, no virtual machine.
+A box sees its own files and what the command line grants it; nothing else.`,
+		Example: `  boxer run python:3.13 -c 'print("hello")'
+  boxer build -t app .
+  boxer run app`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(
+		buildCommand(a), runCommand(a),
+		imagesCommand(a), inspectCommand(a), historyCommand(a), tagCommand(a), removeCommand(a),
+		saveCommand(a), loadCommand(a),
+		volumeCommand(a), versionCommand(a),
+	)
+	root.AddCommand(refusedCommands()...)
+	return root
+}

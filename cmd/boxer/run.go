@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"boxer.dev/oci"
+	"boxer.dev/runtime"
+)
+
+// runOptions are the flags of `boxer run`: all that the box is granted.
+type runOptions struct {
+	env, envFiles []string
+	volumes, dirs []string
+	workdir, user string
+	entrypoint    string
+	name          string
+	interactive   bool
+	tty           bool
+	remove        bool
+	stats         bool
+}
+
+func runCommand(a *app) *cobra.Command {
+	var o runOptions
+	command := &cobra.Command{
+		Use:   "run [OPTIONS] BOX [COMMAND] [ARG...]",
+		Short: "Run a program of a box",
+		Long: `Run a program of a box: the one its Boxfile names, or COMMAND.
+
+The box has its own files and what the flags below grant; what it writes elsewhere is gone when
+it ends. Arguments replace CMD and follow ENTRYPOINT; where the first of them begins with - and
+there is no ENTRYPOINT, they go to the program that CMD names.
+
+The exit status is the program's; 125 if boxer itself failed, 126 if the program cannot be run,
+127 if there is none, 134 if it trapped, 128 + n if signal n ended it.`,
+		Example: `  boxer run python:3.13 -c 'print("hello")'
+  echo 'print(input())' | boxer run -i python:3.13 -
+  boxer run -v ./data:/data:ro -e NAME=world app
+  boxer run -it python:3.13`,
+		Args: arguments(cobra.MinimumNArgs(1)),
+		RunE: func(command *cobra.Command, args []string) error {
+			return a.run(command.Context(), o, args[0], args[1:])
+		},
+	}
+	flags := command.Flags()
+	flags.SetInterspersed(false)
+	flags.StringArrayVarP(&o.env, "env", "e", nil, "set a variable: `NAME=value`, or NAME to pass the host's on")
+	flags.StringArrayVar(&o.envFiles, "env-file", nil, "read variables from a `file`")
+	flags.StringArrayVarP(&o.volumes, "volume", "v", nil, "mount a directory, a file or a named volume: `SOURCE:PATH[:ro]`")
+	flags.StringArrayVar(&o.dirs, "dir", nil, "pre-open a host directory under exactly this name: `HOST[::GUEST]`")
+	flags.StringVarP(&o.workdir, "workdir", "w", "", "working `directory` in the box")
+	flags.StringVarP(&o.user, "user", "u", "", "run as `name|uid[:group|gid]`")
+	flags.StringVar(&o.entrypoint, "entrypoint", "", "run this `program` instead of the box's")
+	flags.StringVar(&o.name, "name", "", "a `name` for the run, used in messages")
+	flags.BoolVarP(&o.interactive, "interactive", "i", false, "pass standard input on (otherwise it is empty)")
+	flags.BoolVarP(&o.tty, "tty", "t", false, "let the box see the terminal as one")
+	flags.BoolVar(&o.remove, "rm", true, "nothing is left of a run: accepted for docker's sake")
+	flags.BoolVar(&o.stats, "stats", false, "print where time and memory went")
+	refuseFlags(flags)
+	return command
+}
+
+func (a *app) run(ctx context.Context, o runOptions, ref string, args []string) error {
+	command, err := a.command(o, args)
+	if err != nil {
+		return err
+	}
+	mounts, release, err := a.mounts(o.volumes)
+	defer release()
+	if err != nil {
+		return err
+	}
+	command.Mounts = mounts
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	root, err := a.rootfs(ctx, store, ref)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	engine, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	box, err := engine.Load(root)
+	if err != nil {
+		return err
+	}
+	err = box.Run(ctx, command)
+	if o.stats {
+		fmt.Fprintf(a.stderr, "%s: %s\n", runName(o, ref), command.Stats)
+	}
+	return err
+}
+
+func (a *app) rootfs(ctx context.Context, store *oci.Store, ref string) (*oci.Rootfs, error) {
+	img, err := a.image(ctx, store, ref)
+	if err != nil {
+		return nil, err
+	}
+	return store.Rootfs(img)
+}
+
+// engine makes the engine that all commands use, its machine code cached under the user's cache directory.
+func (a *app) engine(ctx context.Context) (*runtime.Engine, error) {
+	dir, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	return runtime.New(ctx, runtime.Options{CacheDir: dir, Progress: a.compiling})
+}
+
+// command makes a run of the flags. Standard input is empty without -i, as docker has it.
+func (a *app) command(o runOptions, args []string) (*runtime.Cmd, error) {
+	env, err := environment(o.env, o.envFiles, os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	preopens, err := preopens(o.dirs)
+	if err != nil {
+		return nil, err
+	}
+	terminal, err := a.terminal(o)
+	if err != nil {
+		return nil, err
+	}
+	command := &runtime.Cmd{
+		Args: args, Env: env, Dir: o.workdir, User: o.user,
+		Stdout: a.stdout, Stderr: a.stderr, Terminal: terminal, Preopens: preopens,
+	}
+	if o.interactive {
+		command.Stdin = a.stdin
+	}
+	if o.entrypoint != "" {
+		command.Entrypoint = []string{o.entrypoint}
+	}
+	if o.stats {
+		command.Stats = new(runtime.Stats)
+	}
+	return command, nil
+}
+
+func runName(o runOptions, ref string) string {
+	if o.name != "" {
+		return o.name
+	}
+	return ref
+}
+
+// preopens reads wasmtime's --dir: HOST, or HOST::GUEST.
+func preopens(dirs []string) ([]runtime.Preopen, error) {
+	var preopens []runtime.Preopen
+	for _, dir := range dirs {
+		host, guest, named := strings.Cut(dir, "::")
+		if !named {
+			guest = host
+		}
+		if host == "" || guest == "" {
+			return nil, &usageError{err: fmt.Errorf("invalid --dir %q: it takes HOST or HOST::GUEST", dir)}
+		}
+		preopens = append(preopens, runtime.Preopen{Source: host, Guest: guest})
+	}
+	return preopens, nil
+}

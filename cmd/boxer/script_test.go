@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"boxer.dev/bases"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"boxer": main})
+}
+
+// TestScript runs the command lines of testdata/script that need nothing but this module.
+func TestScript(t *testing.T) { runScripts(t, "testdata/script") }
+
+// TestPythonScript runs those that need the Python base.
+func TestPythonScript(t *testing.T) {
+	if _, err := bases.Layout(bases.Python); err != nil {
+		t.Fatalf("%v\nhint: make base", err)
+	}
+	runScripts(t, "testdata/python")
+}
+
+// runScripts gives every script a home of its own and all of them one cache of compiled code, the user's.
+func runScripts(t *testing.T, dir string) {
+	cache, err := cacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := buildPrograms(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 dir,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE") != "",
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("BOXER_HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("BOXER_CACHE", cache)
+			env.Setenv("PROGRAMS", programs)
+			return nil
+		},
+	})
+}
+
+// status is a script command: `status N COMMAND [ARG...]` runs a command and wants exit status N of it.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N COMMAND [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	goruntime "runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"boxer.dev/builder"
+)
+
+func versionCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Show the versions of boxer and of what it is made of",
+		Args:  arguments(cobra.NoArgs),
+		Run: func(*cobra.Command, []string) {
+			fmt.Fprintf(a.stdout, "boxer    %s\n", version)
+			fmt.Fprintf(a.stdout, "engine   wazero %s\n", moduleVersion("github.com/tetratelabs/wazero"))
+			fmt.Fprintf(a.stdout, "python   %s\n", pythonVersion())
+			fmt.Fprintf(a.stdout, "go       %s %s/%s\n", goruntime.Version(), goruntime.GOOS, goruntime.GOARCH)
+		},
+	}
+}
+
+func moduleVersion(path string) string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, dependency := range info.Deps {
+		if dependency.Path == path {
+			return dependency.Version
+		}
+	}
+	return "unknown"
+}
+
+// pythonVersion is that of the Python base, or why there is none.
+func pythonVersion() string {
+	img, err := builtIn(builder.PythonBase)
+	if err != nil {
+		return err.Error()
+	}
+	version, err := builder.PythonVersion(img)
+	if err != nil {
+		return err.Error()
+	}
+	return version
+}
