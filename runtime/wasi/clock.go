@@ -49,7 +49,7 @@ func (c *Clock) read(id uint32) (uint64, errno) {
 	case clockRealtime:
 		return timestamp(c.Now()), 0
 	case clockMonotonic:
-		return uint64(max(c.Monotonic(), 0)), 0
+		return uint64(max(c.Monotonic(), 1)), 0 // 0 is an error to Go's runtime
 	case clockProcessCPU, clockThreadCPU:
 		return uint64(max(c.CPU(), 0)), 0
 	}
