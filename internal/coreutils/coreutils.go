@@ -165,6 +165,9 @@ func (p pipeWriter) Write(b []byte) (int, error) {
 // stopped reports whether the run was cancelled or nobody reads the output any more.
 func (c *call) stopped() bool { return c.broken || c.ctx.Err() != nil }
 
+// sprintf keeps fmt out of the files that only confirm.
+func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
+
 func (c *call) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }
 
 func (c *call) print(s string) { c.out.WriteString(s) }

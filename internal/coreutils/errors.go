@@ -120,3 +120,23 @@ func escapeByte(c byte) string {
 	}
 	return `\` + string([]byte{'0' + c>>6, '0' + c>>3&7, '0' + c&7})
 }
+
+// Reasons that utilities themselves give.
+const (
+	errIsDir  = syscall.EISDIR
+	errNotDir = syscall.ENOTDIR
+	errLoop   = syscall.ELOOP
+	errExists = syscall.EEXIST
+	errPerm   = syscall.EPERM
+)
+
+func isNotEmpty(err error) bool {
+	return errors.Is(err, syscall.ENOTEMPTY)
+}
+
+func isCrossDevice(err error) bool { return errors.Is(err, syscall.EXDEV) }
+
+// isMissing reports whether there is nothing at a path: what rm -f forgives.
+func isMissing(err error) bool { return isNotExist(err) || errors.Is(err, syscall.ENOTDIR) }
+
+func isExist(err error) bool { return errors.Is(err, fs.ErrExist) }

@@ -1,0 +1,469 @@
+package shell
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/interp"
+	"mvdan.cc/sh/v3/syntax"
+
+	"boxer.dev/internal/coreutils"
+)
+
+// Marks of command words and file names that only this package makes: no script can spell a NUL.
+const (
+	internalMark = "\x00"       // a command for exec.go's internal table
+	sourceMark   = "\x00script" // what follows is the text of a script
+)
+
+// status is a call that does nothing but return a status.
+func status(n int) []string { return []string{internalMark + "status", strconv.Itoa(n)} }
+
+const (
+	maxFrames     = 12000 // Go stack frames of a shell's goroutine: some thousand nested calls of functions
+	maxGoroutines = 4096  // of the process since the shell began
+)
+
+func numGoroutine() int { return runtime.NumGoroutine() }
+
+// bounds stops scripts that would take boxer down: functions that call themselves for ever and fork bombs.
+func (s *session) bounds() error {
+	var pc [1]uintptr
+	if runtime.Callers(maxFrames, pc[:]) > 0 {
+		return &fatalError{"Maximum function recursion depth reached"}
+	}
+	if numGoroutine()-s.goroutines > maxGoroutines {
+		return &fatalError{"Cannot fork: too many subshells"}
+	}
+	return nil
+}
+
+// call is the interpreter's call handler: it sees every simple command before functions and builtins and
+// replaces those that would look at the host, or that the interpreter lacks.
+func (s *session) call(ctx context.Context, args []string) ([]string, error) {
+	if strings.HasPrefix(args[0], internalMark) {
+		return status(127), nil // made by a script, from a command substitution with a NUL
+	}
+	if !interp.IsBuiltin(args[0]) || args[0] == "eval" || args[0] == "." || args[0] == "source" || args[0] == "command" {
+		if err := s.bounds(); err != nil {
+			return nil, err
+		}
+	}
+	hc := interp.HandlerCtx(ctx)
+	command, rest := stripPrefix(args)
+	if len(rest) == 0 {
+		return []string{"true"}, nil
+	}
+	if command && strings.HasPrefix(rest[0], "-") {
+		return s.commandQuery(hc, rest, args), nil
+	}
+	if !command && s.functions.has(rest[0]) && !guarded[rest[0]] {
+		return args, nil
+	}
+	if b := builtins[rest[0]]; b != nil {
+		return b(s, hc, rest), nil
+	}
+	if command && args[0] == "command" {
+		return append([]string{"command"}, rest...), nil
+	}
+	return args, nil
+}
+
+// stripPrefix removes "command" and "builtin" from before a command. What is left may be an option of command.
+func stripPrefix(args []string) (stripped bool, rest []string) {
+	rest = args
+	for len(rest) > 0 && (rest[0] == "command" || rest[0] == "builtin") {
+		stripped, rest = true, rest[1:]
+		for len(rest) > 0 && (rest[0] == "--" || rest[0] == "-p") {
+			rest = rest[1:]
+		}
+	}
+	return stripped, rest
+}
+
+type builtin func(s *session, hc interp.HandlerContext, args []string) []string
+
+// builtins are the commands that this package answers. It is filled by init because some look it up.
+var builtins map[string]builtin
+
+func init() {
+	utility := func(_ *session, _ interp.HandlerContext, args []string) []string {
+		return append([]string{internalMark + args[0]}, args[1:]...)
+	}
+	input := func(s *session, hc interp.HandlerContext, args []string) []string {
+		s.pumps.start(hc.Stdin)
+		return args
+	}
+	builtins = map[string]builtin{
+		"test": utility, "[": utility, "pwd": utility, "echo": utility, "ulimit": utility, "kill": utility,
+		"_sh_random": utility, "_sh_srandom": utility, "_sh_where": utility,
+		"read": input, "mapfile": input, "readarray": input,
+		"printf": (*session).printf, "cd": (*session).cd, "eval": (*session).eval, "source": (*session).dot, ".": (*session).dot,
+		"trap": (*session).trap, "alias": (*session).alias, "unset": (*session).unset, "type": (*session).typeOf,
+		"umask": (*session).umaskCommand, "set": (*session).set, "pushd": (*session).pushd,
+	}
+}
+
+func (s *session) errorf(hc interp.HandlerContext, format string, args ...any) {
+	fmt.Fprintf(hc.Stderr, "%s: %d: %s\n", s.name, max(1, hc.Pos.Line()), fmt.Sprintf(format, args...))
+}
+
+// cd works out where to go; the interpreter, given an absolute path that is a directory, only goes there.
+func (s *session) cd(hc interp.HandlerContext, args []string) []string {
+	physical := false
+	operands := args[1:]
+	for len(operands) > 0 && len(operands[0]) > 1 && operands[0][0] == '-' {
+		flag := operands[0]
+		operands = operands[1:]
+		if flag == "--" {
+			break
+		}
+		if strings.Trim(flag[1:], "LPe@") != "" {
+			s.errorf(hc, "cd: Illegal option %s", flag)
+			return status(2)
+		}
+		physical = strings.Contains(flag, "P")
+	}
+	target := hc.Env.Get("HOME").Str
+	if len(operands) > 0 {
+		target = operands[0]
+	}
+	show := target == "-"
+	if show {
+		target = hc.Env.Get("OLDPWD").Str
+	}
+	if target == "" {
+		return status(0)
+	}
+	dir, err := s.resolveDir(guest(hc.Dir), target, physical)
+	if err != nil {
+		if s.bash {
+			s.errorf(hc, "cd: %s: %s", target, coreutils.ErrorText(err))
+			return status(1)
+		}
+		s.errorf(hc, "cd: can't cd to %s", target)
+		return status(2)
+	}
+	if show {
+		fmt.Fprintln(hc.Stdout, dir)
+	}
+	return []string{"cd", dir}
+}
+
+func (s *session) resolveDir(from, target string, physical bool) (string, error) {
+	dir := path.Clean(s.abs(from, target))
+	if physical {
+		// Symlinks count before "..", so the path is not cleaned first.
+		resolved, err := s.coreutils().RealPath(s.abs(from, target))
+		if err != nil {
+			return "", err
+		}
+		dir = resolved
+	}
+	st, err := s.FS.Stat(dir)
+	if err == nil && !st.IsDir() {
+		err = &fs.PathError{Op: "cd", Path: dir, Err: errNotDir}
+	}
+	return dir, err
+}
+
+func (s *session) pushd(hc interp.HandlerContext, args []string) []string {
+	if len(args) != 2 || args[1] == "-n" {
+		return args
+	}
+	dir, err := s.resolveDir(guest(hc.Dir), args[1], false)
+	if err != nil {
+		s.errorf(hc, "pushd: %s: %s", args[1], coreutils.ErrorText(err))
+		return status(1)
+	}
+	return []string{"pushd", dir}
+}
+
+// eval lowers its text: the interpreter parses it by itself.
+func (s *session) eval(hc interp.HandlerContext, args []string) []string {
+	if len(args) > 1 && args[1] == "--" {
+		args = args[1:]
+	}
+	src, err := s.source(strings.NewReader(strings.Join(args[1:], " ")), "")
+	if err != nil {
+		s.errorf(hc, "eval: %v", err)
+		return status(2)
+	}
+	return []string{"eval", src}
+}
+
+// evalCode returns a call that runs code of this package, already lowered.
+func evalCode(format string, args ...any) []string {
+	return []string{"eval", fmt.Sprintf(format, args...)}
+}
+
+// dot reads a script and hands its text to the interpreter under a name that cannot be a file's.
+func (s *session) dot(hc interp.HandlerContext, args []string) []string {
+	if len(args) > 1 && args[1] == "--" {
+		args = append(args[:1:1], args[2:]...)
+	}
+	if len(args) < 2 {
+		s.errorf(hc, "%s: filename argument required", args[0])
+		return status(2)
+	}
+	env := s.coreutils()
+	env.Dir, env.Environ = guest(hc.Dir), exported(hc.Env, guest(hc.Dir))
+	f, err := s.scriptFile(s.abs(hc.Dir, s.findScript(env, hc, args[1])))
+	if err != nil {
+		s.errorf(hc, ".: cannot open %s: %s", args[1], coreutils.ErrorText(err))
+		return status(2)
+	}
+	defer f.Close()
+	src, err := s.source(f, args[1])
+	if err != nil {
+		s.errorf(hc, "%s: %v", args[1], err)
+		return status(2)
+	}
+	return append([]string{"source", sourceMark + src}, args[2:]...)
+}
+
+// findScript looks on PATH for a script named without a slash, then in the working directory.
+func (s *session) findScript(env *coreutils.Env, hc interp.HandlerContext, name string) string {
+	if strings.Contains(name, "/") {
+		return name
+	}
+	for dir := range strings.SplitSeq(hc.Env.Get("PATH").Str, ":") {
+		p := s.abs(hc.Dir, path.Join("./", dir, name))
+		if strings.HasPrefix(dir, "/") {
+			p = path.Join(dir, name)
+		}
+		if st, err := s.FS.Stat(p); err == nil && st.Mode.IsRegular() {
+			return p
+		}
+	}
+	return name
+}
+
+// signals are the names that trap knows; a box delivers none of them to a shell.
+const signals = " HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM CHLD CONT STOP TSTP TTIN TTOU WINCH "
+
+// trap keeps the actions for EXIT and ERR and lowers them.
+func (s *session) trap(hc interp.HandlerContext, args []string) []string {
+	operands := args[1:]
+	if len(operands) > 0 && operands[0] == "--" {
+		operands = operands[1:]
+	}
+	if len(operands) == 0 {
+		return args[:1]
+	}
+	action, names := operands[0], operands[1:]
+	if len(names) == 0 { // "trap SIGNAL" resets
+		action, names = "-", operands
+	}
+	if action != "-" {
+		src, err := s.source(strings.NewReader(action), "")
+		if err != nil {
+			s.errorf(hc, "trap: %v", err)
+			return status(2)
+		}
+		action = src
+	}
+	out := []string{"trap", "--", action}
+	for _, name := range names {
+		short := strings.TrimPrefix(strings.ToUpper(name), "SIG")
+		number, err := strconv.Atoi(name)
+		switch {
+		case short == "EXIT" || err == nil && number == 0:
+			out = append(out, "EXIT")
+		case short == "ERR":
+			out = append(out, "ERR")
+		case err == nil && 0 < number && number < 65, strings.Contains(signals, " "+short+" "), short == "DEBUG", short == "RETURN":
+		default:
+			s.errorf(hc, "trap: %s: bad trap", name)
+			return status(1)
+		}
+	}
+	if len(out) == 3 {
+		return status(0)
+	}
+	return out
+}
+
+func (s *session) alias(hc interp.HandlerContext, args []string) []string {
+	out := []string{"alias"}
+	for _, a := range args[1:] {
+		name, value, ok := strings.Cut(a, "=")
+		if !ok {
+			out = append(out, a)
+			continue
+		}
+		src, err := s.source(strings.NewReader(value), "")
+		if err != nil {
+			s.errorf(hc, "alias: %v", err)
+			return status(2)
+		}
+		src = strings.TrimRight(src, "\n")
+		if strings.HasSuffix(value, " ") {
+			src += " "
+		}
+		out = append(out, name+"="+src)
+	}
+	return out
+}
+
+// unset refuses subscripts with expansions, which the interpreter would parse by itself.
+func (s *session) unset(hc interp.HandlerContext, args []string) []string {
+	for _, a := range args[1:] {
+		if _, sub, ok := strings.Cut(a, "["); ok && (strings.ContainsAny(sub, "$`") || strings.Contains(sub, "PPID")) {
+			s.errorf(hc, "unset: %s: bad array subscript", a)
+			return status(1)
+		}
+	}
+	return args
+}
+
+// printf writes to a variable for bash's printf -v, and is the utility otherwise.
+func (s *session) printf(hc interp.HandlerContext, args []string) []string {
+	if len(args) < 4 || args[1] != "-v" || !syntax.ValidName(args[2]) {
+		return append([]string{internalMark + "printf"}, args[1:]...)
+	}
+	var out bytes.Buffer
+	u, _ := coreutils.Lookup("printf")
+	env := s.coreutils()
+	env.Args, env.Stdout, env.Stderr = append([]string{"printf"}, args[3:]...), &out, hc.Stderr
+	if n := u(context.Background(), env); n != 0 {
+		return status(n)
+	}
+	return evalCode("%s=%s", args[2], singleQuote(out.String()))
+}
+
+// commandQuery is command -v and -V.
+func (s *session) commandQuery(hc interp.HandlerContext, rest, args []string) []string {
+	if s.inNowhere(hc, rest[1:]) {
+		return args
+	}
+	if rest[0] != "-v" && rest[0] != "-V" {
+		s.errorf(hc, "command: Illegal option %s", rest[0])
+		return status(2)
+	}
+	if rest[0] == "-V" {
+		return s.typeOf(hc, rest)
+	}
+	var code strings.Builder
+	for _, name := range rest[1:] {
+		name = singleQuote(name)
+		fmt.Fprintf(&code, "PATH=$%s command -v %s || _sh_where %s\n", varNowhere, name, name)
+	}
+	return evalCode("%s", code.String())
+}
+
+// inNowhere reports whether a query is one of ours that cannot find a file of the host: PATH leads nowhere and the
+// names are no paths.
+func (s *session) inNowhere(hc interp.HandlerContext, names []string) bool {
+	for _, n := range names {
+		if strings.ContainsAny(n, `/\`) {
+			return false
+		}
+	}
+	return hc.Env.Get("PATH").Str == nowhere
+}
+
+func (s *session) typeOf(hc interp.HandlerContext, args []string) []string {
+	flags, names := []string{}, args[1:]
+	for len(names) > 0 && strings.HasPrefix(names[0], "-") {
+		flags, names = append(flags, names[0]), names[1:]
+	}
+	if s.inNowhere(hc, names) {
+		return append(append([]string{"type"}, flags...), names...)
+	}
+	mode := strings.Join(flags, "")
+	var code strings.Builder
+	for _, name := range names {
+		name = singleQuote(name)
+		if !strings.ContainsAny(mode, "pP") {
+			fmt.Fprintf(&code, "PATH=$%s type %s %s 2>/dev/null || ", varNowhere, mode, name)
+		}
+		fmt.Fprintf(&code, "_sh_where type%s %s\n", mode, name)
+	}
+	return evalCode("%s", code.String())
+}
+
+// umask reads the umask of a subshell from its variables.
+func (s *session) umask(env expand.Environ) fs.FileMode {
+	n, err := strconv.ParseUint(env.Get(varUmask).Str, 8, 32)
+	if err != nil {
+		return 0o022
+	}
+	return umaskMode(uint32(n))
+}
+
+// umaskMode is how coreutils and the runtime are told a umask: 0 would mean the default.
+func umaskMode(bits uint32) fs.FileMode {
+	if bits&0o777 == 0 {
+		return coreutils.NoUmask
+	}
+	return fs.FileMode(bits & 0o777)
+}
+
+func umaskBits(m fs.FileMode) uint32 {
+	if m == 0 {
+		return 0o022
+	}
+	return uint32(m.Perm())
+}
+
+func (s *session) umaskCommand(hc interp.HandlerContext, args []string) []string {
+	current := uint32(s.umask(hc.Env).Perm())
+	switch {
+	case len(args) == 1:
+		fmt.Fprintf(hc.Stdout, "%04o\n", current)
+		return status(0)
+	case args[1] == "-S" && len(args) == 2:
+		fmt.Fprintln(hc.Stdout, coreutils.SymbolicUmask(current))
+		return status(0)
+	}
+	mask, err := coreutils.ParseUmask(args[len(args)-1], current)
+	if err != nil {
+		s.errorf(hc, "umask: Illegal mode: %s", args[len(args)-1])
+		return status(2)
+	}
+	return evalCode("%s=%04o", varUmask, mask)
+}
+
+// set drops the options that mean nothing here, so that "set -Eeuo pipefail" works.
+func (s *session) set(hc interp.HandlerContext, args []string) []string {
+	if len(args) == 1 {
+		return []string{internalMark + "set"}
+	}
+	out := []string{"set"}
+	for i := 1; i < len(args); i++ {
+		a := args[i]
+		if a == "--" || a == "-" || a == "+" || len(a) < 2 || a[0] != '-' && a[0] != '+' {
+			if len(out) == 1 && a != "--" && a != "-" && a != "+" {
+				out = append(out, "--")
+			}
+			return append(out, args[i:]...)
+		}
+		for _, flag := range a[1:] {
+			name := ""
+			if flag == 'o' {
+				if i+1 == len(args) {
+					return append(out, a[:1]+"o") // lists the options
+				}
+				i++
+				name = args[i]
+			}
+			var err error
+			if out, err = setOption(out, a[:1], flag, name); err != nil {
+				s.errorf(hc, "set: %s", strings.TrimPrefix(err.Error(), "0: "))
+				return status(2)
+			}
+		}
+	}
+	if len(out) == 1 {
+		return status(0)
+	}
+	return out
+}

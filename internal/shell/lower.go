@@ -1,0 +1,356 @@
+package shell
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// Bounds on scripts: the parser and the interpreter recurse on nesting, and Go ends the process when a stack
+// outgrows its limit.
+const (
+	maxScript = 512 << 10
+	maxDepth  = 500
+)
+
+// syntaxError is a script that does not run: its syntax is wrong, or it uses what a box refuses.
+type syntaxError struct{ message string }
+
+func (e *syntaxError) Error() string { return e.message }
+
+func refuse(pos syntax.Pos, format string, args ...any) error {
+	return &syntaxError{fmt.Sprintf("%d: %s", pos.Line(), fmt.Sprintf(format, args...))}
+}
+
+// parse reads a script and lowers it.
+func (s *session) parse(r io.Reader, name string) (*syntax.File, error) {
+	src, err := io.ReadAll(io.LimitReader(r, maxScript+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(src) > maxScript {
+		return nil, &syntaxError{fmt.Sprintf("script of more than %d KiB", maxScript>>10)}
+	}
+	if line, _, _ := bytes.Cut(src, []byte("\n")); bytes.IndexByte(line, 0) >= 0 {
+		return nil, &syntaxError{"cannot execute binary file"}
+	}
+	f, err := s.parser().Parse(bytes.NewReader(src), name)
+	if err != nil {
+		return nil, parseError(err)
+	}
+	return f, s.lower(f)
+}
+
+func (s *session) parser() *syntax.Parser { return syntax.NewParser(syntax.Variant(syntax.LangBash)) }
+
+func parseError(err error) error {
+	if pe, ok := errors.AsType[syntax.ParseError](err); ok {
+		return &syntaxError{fmt.Sprintf("%d: Syntax error: %s", pe.Pos.Line(), pe.Text)}
+	}
+	return &syntaxError{err.Error()}
+}
+
+// source lowers a piece of script that a builtin is about to parse, and returns it as text.
+func (s *session) source(r io.Reader, name string) (string, error) {
+	f, err := s.parse(r, name)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	if err := syntax.NewPrinter().Print(&b, f); err != nil {
+		return "", &syntaxError{err.Error()}
+	}
+	return b.String(), nil
+}
+
+// lower rewrites what the interpreter would ask the host about into what the box answers, and refuses what
+// cannot be rewritten. It changes f in place.
+func (s *session) lower(f syntax.Node) error {
+	l := &lowering{session: s, verbatim: map[*syntax.Word]bool{}}
+	depth := 0
+	syntax.Walk(f, func(n syntax.Node) bool {
+		if n == nil {
+			depth--
+			return true
+		}
+		if depth++; depth > maxDepth && l.err == nil {
+			l.err = refuse(n.Pos(), "nested too deeply")
+		}
+		if l.err == nil {
+			l.node(n)
+		}
+		if l.err != nil {
+			depth-- // no call with nil follows
+			return false
+		}
+		return true
+	})
+	return l.err
+}
+
+type lowering struct {
+	*session
+	verbatim map[*syntax.Word]bool // bodies of here-documents, where ~ and \ are plain
+	err      error
+}
+
+func (l *lowering) node(n syntax.Node) {
+	switch n := n.(type) {
+	case *syntax.Stmt:
+		l.redirects(n)
+	case *syntax.CmdSubst:
+		catShortcut(n)
+	case *syntax.Word:
+		l.word(n)
+	case *syntax.DblQuoted:
+		replaceRandom(n.Parts)
+	case *syntax.ParamExp:
+		l.parameter(n)
+	case *syntax.ProcSubst:
+		l.err = refuse(n.Pos(), "process substitution %s…) is not available in a box: use a pipe or a temporary file", n.Op)
+	case *syntax.CoprocClause:
+		l.err = refuse(n.Pos(), "coproc is not available in a box")
+	case *syntax.ForClause:
+		if n.Select {
+			l.err = refuse(n.Pos(), "select is not available in a box")
+		}
+	case *syntax.UnaryTest:
+		switch n.Op {
+		case syntax.TsUsrOwn, syntax.TsGrpOwn, syntax.TsModif:
+			l.err = refuse(n.Pos(), "%s is not available in [[ ]]: use [ ]", n.Op)
+		}
+	case *syntax.BinaryTest:
+		if n.Op == syntax.TsDevIno {
+			l.err = refuse(n.Pos(), "-ef is not available in [[ ]]: use [ ]")
+		}
+	case *syntax.FuncDecl:
+		l.function(n)
+	case *syntax.DeclClause:
+		l.declaration(n)
+	default:
+		l.arithmetic(n)
+	}
+}
+
+// arithmetic rewrites bare names of an arithmetic expression.
+func (l *lowering) arithmetic(n syntax.Node) {
+	switch n := n.(type) {
+	case *syntax.ArithmExp:
+		operand(n.X)
+	case *syntax.ArithmCmd:
+		operand(n.X)
+	case *syntax.LetClause:
+		for _, x := range n.Exprs {
+			operand(x)
+		}
+	case *syntax.CStyleLoop:
+		operand(n.Init)
+		operand(n.Cond)
+		operand(n.Post)
+	case *syntax.BinaryArithm:
+		operand(n.X)
+		operand(n.Y)
+	case *syntax.UnaryArithm:
+		operand(n.X)
+	case *syntax.ParenArithm:
+		operand(n.X)
+	}
+}
+
+func operand(x syntax.ArithmExpr) {
+	w, ok := x.(*syntax.Word)
+	if !ok || len(w.Parts) != 1 {
+		return
+	}
+	if to := renamed[w.Lit()]; to != "" {
+		w.Parts[0] = &syntax.Lit{Value: to}
+	}
+	if cmd := randomCommands[w.Lit()]; cmd != "" {
+		w.Parts[0] = &syntax.CmdSubst{Stmts: []*syntax.Stmt{{Cmd: call(cmd)}}}
+	}
+}
+
+// redirects rewrites forms that the interpreter lacks.
+func (l *lowering) redirects(st *syntax.Stmt) {
+	kept := st.Redirs[:0]
+	for _, r := range st.Redirs {
+		switch r.Op {
+		case syntax.RdrClob: // >| differs from > only under noclobber
+			r.Op = syntax.RdrOut
+		case syntax.RdrAllClob:
+			r.Op = syntax.RdrAll
+		case syntax.AppClob:
+			r.Op = syntax.AppOut
+		case syntax.DplIn:
+			if r.Word != nil && r.Word.Lit() == "0" && (r.N == nil || r.N.Value == "0") {
+				continue // <&0 changes nothing
+			}
+		}
+		if r.Hdoc != nil {
+			l.verbatim[r.Hdoc] = true
+		}
+		kept = append(kept, r)
+	}
+	st.Redirs = kept
+}
+
+// catShortcut writes $(<file) as $(cat <file): the former would read the file behind the command's back.
+func catShortcut(cs *syntax.CmdSubst) {
+	if len(cs.Stmts) == 1 && cs.Stmts[0].Cmd == nil && len(cs.Stmts[0].Redirs) == 1 && cs.Stmts[0].Redirs[0].Op == syntax.RdrIn {
+		cs.Stmts[0].Cmd = call("cat")
+	}
+}
+
+func call(name string) *syntax.CallExpr {
+	return &syntax.CallExpr{Args: []*syntax.Word{{Parts: []syntax.WordPart{&syntax.Lit{Value: name}}}}}
+}
+
+func (l *lowering) word(w *syntax.Word) {
+	replaceRandom(w.Parts)
+	if l.verbatim[w] {
+		return
+	}
+	for i, part := range w.Parts {
+		lit, ok := part.(*syntax.Lit)
+		if !ok || !strings.Contains(lit.Value, "~") {
+			continue
+		}
+		value := lit.Value
+		if i == 0 && strings.HasPrefix(value, "~") {
+			value = l.home(value, len(w.Parts) > 1)
+			if strings.HasPrefix(value, "~") { // the user's own home, which is $HOME
+				lit.Value = "~" + escapeTildes(value[1:])
+				continue
+			}
+		}
+		lit.Value = escapeTildes(value)
+	}
+}
+
+// home resolves a "~user" prefix from the box's /etc/passwd.
+func (l *lowering) home(value string, more bool) string {
+	name, rest, slash := strings.Cut(value[1:], "/")
+	if name == "" || more && !slash {
+		return value
+	}
+	dir, ok := l.coreutils().HomeDir(name)
+	if !ok {
+		return `\` + value
+	}
+	if slash {
+		rest = "/" + rest
+	}
+	return quoteLiteral(dir) + rest
+}
+
+// quoteLiteral escapes everything that the shell could take for syntax.
+func quoteLiteral(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if strings.IndexByte("/._-", s[i]) < 0 && !isNameByte(s[i]) {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func isNameByte(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}
+
+// escapeTildes quotes each tilde that brace expansion could bring to the front of a word.
+func escapeTildes(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			b.WriteByte(s[i])
+			i++
+		} else if s[i] == '~' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// replaceRandom turns $RANDOM and $SRANDOM into commands that ask this package's generator.
+func replaceRandom(parts []syntax.WordPart) {
+	for i, part := range parts {
+		name := ""
+		switch p := part.(type) {
+		case *syntax.ParamExp:
+			if p.Param != nil && plainParameter(p) {
+				name = p.Param.Value
+			}
+		}
+		if cmd := randomCommands[name]; cmd != "" {
+			parts[i] = &syntax.CmdSubst{Stmts: []*syntax.Stmt{{Cmd: call(cmd)}}}
+		}
+	}
+}
+
+var randomCommands = map[string]string{"RANDOM": "_sh_random", "SRANDOM": "_sh_srandom"}
+
+// plainParameter reports whether p is $x or ${x} and nothing more.
+func plainParameter(p *syntax.ParamExp) bool {
+	return !p.Excl && !p.Length && !p.Width && p.Index == nil && p.Slice == nil && p.Repl == nil && p.Exp == nil && p.Names == 0
+}
+
+// renamed are parameters that the interpreter takes from the process it runs in.
+var renamed = map[string]string{"$": varPID, "PPID": varParent, "0": varName}
+
+func (l *lowering) parameter(p *syntax.ParamExp) {
+	if p.Param == nil {
+		return
+	}
+	if to := renamed[p.Param.Value]; to != "" {
+		p.Param.Value = to
+		p.Short = false
+	}
+	if randomCommands[p.Param.Value] != "" {
+		l.err = refuse(p.Pos(), "%s can only be expanded as it is: assign it to a variable first", p.Param.Value)
+	}
+}
+
+// guarded are commands that the session handles itself because the interpreter's own would look at the host.
+var guarded = map[string]bool{
+	"test": true, "[": true, "pwd": true, "type": true, "command": true, "builtin": true, "source": true, ".": true,
+	"eval": true, "alias": true, "trap": true, "unset": true,
+}
+
+func (l *lowering) function(f *syntax.FuncDecl) {
+	names := f.Names
+	if f.Name != nil {
+		names = append(names, f.Name)
+	}
+	for _, n := range names {
+		if guarded[n.Value] || strings.HasPrefix(n.Value, "_sh_") {
+			l.err = refuse(f.Pos(), "a function cannot be called %s in a box", n.Value)
+			return
+		}
+		l.functions.add(n.Value)
+	}
+}
+
+// declaration refuses associative arrays without keys, on which the interpreter panics.
+func (l *lowering) declaration(d *syntax.DeclClause) {
+	assoc := false
+	for _, a := range d.Args {
+		if a.Naked && a.Value != nil && strings.HasPrefix(a.Value.Lit(), "-") && strings.Contains(a.Value.Lit(), "A") {
+			assoc = true
+		}
+		if !assoc || a.Array == nil {
+			continue
+		}
+		for _, e := range a.Array.Elems {
+			if _, ok := e.Index.(*syntax.Word); !ok {
+				l.err = refuse(d.Pos(), "an element of an associative array needs a key")
+			}
+		}
+	}
+}
