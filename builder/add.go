@@ -36,5 +36,5 @@ func runAdd(ctx context.Context, s *stage, _ *instruction, c *instructions.AddCo
 	if err := cp.all(ctx, c.SourcesAndDest); err != nil {
 		return err
 	}
-	return s.commit(cp.edit, "ADD"+flag("chown", c.Chown)+flag("chmod", c.Chmod)+describe(c.SourcesAndDest))
+	return s.commit(cp.edit, "ADD"+shownFlag("chown", c.Chown)+shownFlag("chmod", c.Chmod)+describe(c.SourcesAndDest))
 }

@@ -62,11 +62,11 @@ func runCopy(ctx context.Context, s *stage, _ *instruction, c *instructions.Copy
 	if err != nil {
 		return err
 	}
-	flags := flag("chown", c.Chown) + flag("chmod", c.Chmod)
+	flags := shownFlag("chown", c.Chown) + shownFlag("chmod", c.Chmod)
 	if c.From == "" {
 		err = cp.useContext(c.SourcePaths)
 	} else {
-		flags = flag("from", c.From) + flags
+		flags = shownFlag("from", c.From) + flags
 		err = cp.useStage(ctx, c.From)
 	}
 	if err != nil {
@@ -78,7 +78,7 @@ func runCopy(ctx context.Context, s *stage, _ *instruction, c *instructions.Copy
 	return s.commit(cp.edit, "COPY"+flags+describe(c.SourcesAndDest))
 }
 
-func flag(name, value string) string {
+func shownFlag(name, value string) string {
 	if value == "" {
 		return ""
 	}

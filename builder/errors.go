@@ -29,7 +29,12 @@ func (e *Error) Error() string {
 	if e.Instruction != "" {
 		b.WriteString(e.Instruction + ": ")
 	}
-	b.WriteString(e.Err.Error())
+	for i, line := range strings.Split(e.Err.Error(), "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(printable(line)) // it may quote anything
+	}
 	if e.Source != "" {
 		fmt.Fprintf(&b, "\n%6d | %s", e.Line, e.Source)
 	}

@@ -1,0 +1,7 @@
+//go:build unix
+
+package builder
+
+import "syscall"
+
+func makeFIFO(name string) error { return syscall.Mkfifo(name, 0o600) }

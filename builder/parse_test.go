@@ -1,0 +1,197 @@
+package builder
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+func TestParseErrors(t *testing.T) {
+	tests := []struct{ name, boxfile, err, hint string }{
+		{"empty", "", "Boxfile: it has no instructions", "FROM python:3.13"},
+		{"only comments", "# a\n\n", "Boxfile: it has no instructions", "FROM"},
+		{"no FROM", "ARG a=1\n", "Boxfile: it has no FROM", "FROM"},
+		{"before FROM", "\nCOPY a b\nFROM scratch\n", "Boxfile:2: COPY: there is no FROM before it\n     2 | COPY a b", "FROM"},
+		{"unknown", "FROM scratch\nCOPPY a b\n", "Boxfile:2: COPPY: unknown instruction\n     2 | COPPY a b", "did you mean COPY?"},
+		{"unknown, far off", "FROM scratch\nFROBNICATE\n", "Boxfile:2: FROBNICATE: unknown instruction", "ADD ARG CMD COPY"},
+		{"no destination", "FROM scratch\nCOPY a\n", "Boxfile:2: COPY: COPY requires at least two arguments", ""},
+		{"unknown flag", "FROM scratch\nCOPY --chowm=1 a b\n", "Boxfile:2: COPY: unknown flag: --chowm", ""},
+		{"bad escape", "# escape=x\nFROM scratch\n", "Boxfile:0: invalid escape token", ""},
+		{"bad stage name", "FROM scratch AS 1a\n", "Boxfile:1: FROM: invalid name for build stage", ""},
+		{"three FROM words", "FROM a b\n", "Boxfile:1: FROM: FROM requires either one or three arguments", ""},
+		{"continued", "FROM scratch\nRUN a \\\n  b\nENV\n", "Boxfile:4: ENV: ENV requires at least one argument", ""},
+		{"open here-document", "FROM scratch\nRUN <<EOF\necho\n", "Boxfile:2: RUN: unterminated heredoc", ""},
+		{"zero byte", "FROM scratch\n\x00", "Boxfile: not a text file", ""},
+		{"shell form of SHELL", "FROM scratch\nSHELL sh -c\n", "Boxfile:2: SHELL: ", ""},
+
+		{"HEALTHCHECK", "FROM scratch\nHEALTHCHECK CMD true\n", "Boxfile:2: HEALTHCHECK: not supported", "leave the line out"},
+		{"ONBUILD", "FROM scratch\nONBUILD RUN true\n", "Boxfile:2: ONBUILD: not supported", "FROM this box"},
+		{"SNAPSHOT", "FROM scratch\nSNAPSHOT import app\n", "Boxfile:2: SNAPSHOT: not supported", "leave the line out"},
+		{"LIMIT", "FROM scratch\nLIMIT memory=1g\n", "Boxfile:2: LIMIT: not supported", "leave the line out"},
+		{"ALLOW", "FROM scratch\nALLOW net\n", "Boxfile:2: ALLOW: not supported", "leave the line out"},
+		{"mount", "FROM scratch\nRUN --mount=type=cache,target=/c true\n", "Boxfile:2: RUN: --mount is not supported", "COPY what the command needs"},
+		{"host network", "FROM scratch\nRUN --network=host true\n", "Boxfile:2: RUN: --network is not supported", "no network"},
+		{"insecure", "FROM scratch\nRUN --security=insecure true\n", "Boxfile:2: RUN: --security is not supported", "leave the flag out"},
+		{"COPY --link", "FROM scratch\nCOPY --link a b\n", "Boxfile:2: COPY: --link is not supported", "leave it out"},
+		{"COPY --parents", "FROM scratch\nCOPY --parents a b\n", "Boxfile:2: COPY: --parents is not supported", "COPY a/b/"},
+		{"COPY --exclude", "FROM scratch\nCOPY --exclude=*.o a b\n", "Boxfile:2: COPY: --exclude is not supported", ".boxignore"},
+		{"COPY --from=$x", "FROM scratch\nCOPY --from=$x a b\n", "Boxfile:2: COPY: --from takes no variables", "FROM"},
+		{"COPY of a URL", "FROM scratch\nCOPY https://example.org/a b\n", "Boxfile:2: COPY: https://example.org/a: a URL is not fetched", "download it"},
+		{"ADD of a URL", "FROM scratch\nADD https://example.org/a b\n", "Boxfile:2: ADD: https://example.org/a: a URL is not fetched", "download it"},
+		{"ADD of a repository", "FROM scratch\nADD https://example.org/a.git#v1 b\n", "Boxfile:2: ADD: https://example.org/a.git#v1: a git repository is not fetched", "download it"},
+		{"ADD of a repository by ssh", "FROM scratch\nADD git@example.org:a/b.git b\n", "Boxfile:2: ADD: git@example.org:a/b.git: a git repository", "download it"},
+		{"ADD --checksum", "FROM scratch\nADD --checksum=sha256:00 a b\n", "Boxfile:2: ADD: --checksum is not supported", ""},
+		{"ADD --keep-git-dir", "FROM scratch\nADD --keep-git-dir=true a b\n", "Boxfile:2: ADD: --keep-git-dir is not supported", ""},
+		{"interpreter", "FROM scratch\nRUN <<EOF\n#!/usr/bin/env python3\nEOF\n", "Boxfile:2: RUN: a here-document with an interpreter", "RUN /usr/bin/env python3 <<EOF"},
+		{"empty RUN", "FROM scratch\nRUN\n", "Boxfile:2: RUN: no command is given", ""},
+		{"empty exec form", "FROM scratch\nRUN []\n", "Boxfile:2: RUN: no command is given", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Parse("Boxfile", strings.NewReader(test.boxfile))
+			var placed *Error
+			if !errors.As(err, &placed) {
+				t.Fatalf("got %v (%T), want an *Error", err, err)
+			}
+			if want := strings.Replace(test.err, ":0:", ":", 1); !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("got  %s\nwant %s…", err, want)
+			}
+			if got := placed.Hint(); !strings.Contains(got, test.hint) {
+				t.Errorf("hint %q, want it to have %q", got, test.hint)
+			}
+		})
+	}
+}
+
+// TestTerminalEscapesInMessages is the hole of guests that steer the terminal through error messages.
+func TestTerminalEscapesInMessages(t *testing.T) {
+	_, err := Parse("Boxfile", strings.NewReader("FROM scratch\n\x1b]0;owned\a\x1b[31mCOPY a b\n"))
+	if err == nil || strings.ContainsAny(err.Error()+hintOf(err), "\x1b\a") {
+		t.Errorf("got %q", err)
+	}
+}
+
+func TestParseKeepsEmptyContinuationLines(t *testing.T) {
+	b, err := Parse("Boxfile", strings.NewReader("FROM scratch\nENV a=1 \\\n\n  b=2\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b.Warnings) != 1 || !strings.Contains(b.Warnings[0].Text, "Empty continuation line") {
+		t.Errorf("warnings %+v", b.Warnings)
+	}
+}
+
+func TestOpenBoxfile(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if _, err := OpenBoxfile(root, "", nil); err == nil || !strings.Contains(hintOf(err), "create a Boxfile") {
+		t.Errorf("no Boxfile: %v", err)
+	}
+	outside := filepath.Join(t.TempDir(), "Other")
+	for file, base := range map[string]string{filepath.Join(dir, "Dockerfile"): "docker", outside: "outside"} {
+		if err := os.WriteFile(file, []byte("FROM "+base), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(name, wantName, wantBase string) {
+		t.Helper()
+		b, err := OpenBoxfile(root, name, strings.NewReader("FROM stdin"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := b.program()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Name != wantName || p.stages[0].BaseName != wantBase {
+			t.Errorf("%q opens %s, FROM %s; want %s, FROM %s", name, b.Name, p.stages[0].BaseName, wantName, wantBase)
+		}
+	}
+	check("", "Dockerfile", "docker")
+	check("-", "-", "stdin")
+	check(outside, outside, "outside")
+	if err := os.WriteFile(filepath.Join(dir, "Boxfile"), []byte("FROM box"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check("", "Boxfile", "box")
+}
+
+// corpus returns BuildKit's own test files for its parser.
+func corpus(t testing.TB) map[string][]byte {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/moby/buildkit").Output()
+	if err != nil {
+		t.Fatalf("finding BuildKit's sources: %v", err)
+	}
+	dir := filepath.Join(strings.TrimSpace(string(out)), "frontend", "dockerfile", "parser", "testfiles")
+	files, err := filepath.Glob(filepath.Join(dir, "*", "Dockerfile"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no test files in %s (%v); run: go mod download github.com/moby/buildkit", dir, err)
+	}
+	all := map[string][]byte{}
+	for _, file := range files {
+		if all[filepath.Base(filepath.Dir(file))], err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// What BuildKit's parser is tested with has the tree that its authors expect, and none of it makes Parse fail in another way
+// than with an error that has a place.
+func TestBuildKitCorpus(t *testing.T) {
+	for name, data := range corpus(t) {
+		t.Run(name, func(t *testing.T) {
+			ast, err := parser.Parse(bytes.NewReader(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := Parse(name, bytes.NewReader(data))
+			if err != nil {
+				var placed *Error
+				if !errors.As(err, &placed) || placed.File != name {
+					t.Fatalf("got %v (%T), want an *Error", err, err)
+				}
+				t.Logf("%v", err)
+				return
+			}
+			if len(b.nodes) != len(ast.AST.Children) {
+				t.Fatalf("%d instructions, want %d", len(b.nodes), len(ast.AST.Children))
+			}
+			for i, node := range b.nodes {
+				if got, want := node.Dump(), ast.AST.Children[i].Dump(); got != want {
+					t.Errorf("got %s, want %s", got, want)
+				}
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, data := range corpus(f) {
+		f.Add(data)
+	}
+	f.Add([]byte("FROM a AS b\nCOPY --from=b <<x <<-y /\n1\nx\n\t2\ny\nRUN --network=none <<E cat\n$a\nE\nEXPOSE 1-2/udp"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b, err := Parse("Boxfile", bytes.NewReader(data))
+		var placed *Error
+		switch {
+		case err == nil && (b == nil || len(b.nodes) == 0):
+			t.Fatal("neither a Boxfile nor an error")
+		case err != nil && (!errors.As(err, &placed) || placed.Line < 0 || placed.Line > bytes.Count(data, []byte("\n"))+1):
+			t.Fatalf("error without a place: %v", err)
+		case err != nil && strings.ContainsAny(err.Error(), "\x1b\a\b"):
+			t.Fatalf("control characters in %q", err)
+		}
+	})
+}
