@@ -78,10 +78,14 @@ func (l *loader) writeManifest(manifest *v1.Manifest, rawConfig []byte, config *
 	return descriptor, syncDir(l.store.blobDir())
 }
 
-// config finds an image's config, which lies beside manifest.json or, since docker 25, among the blobs.
+// config finds an image's config: CONFIG.json or sha256:CONFIG beside manifest.json or, since docker 25, a blob.
 func (l *loader) config(name string) ([]byte, error) {
-	if data, ok := l.documents[path.Clean(name)]; ok {
+	name = path.Clean(name)
+	if data, ok := l.documents[name]; ok {
 		return data, nil
+	}
+	if at, ok := l.files[name]; ok && at.size <= maxConfig {
+		return io.ReadAll(io.NewSectionReader(l.spool, at.offset, at.size))
 	}
 	return readBlob(l.store.layout, v1.Hash{Algorithm: "sha256", Hex: path.Base(name)}, maxConfig)
 }
