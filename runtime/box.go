@@ -15,18 +15,23 @@ import (
 // Box is an image ready to run: its tree and what its configuration says about running it. It is safe for concurrent
 // use: each run has a tree of its own.
 type Box struct {
-	engine *Engine
-	tree   *vfs.FS
-	config v1.Config
+	engine  *Engine
+	tree    *vfs.FS
+	config  v1.Config
+	diffIDs map[*vfs.Layer]string // of the layers below tree, as far as they are known
 }
 
 // Load makes a box of an image's opened layers, which must stay open as long as the box is used.
 func (e *Engine) Load(root *oci.Rootfs) (*Box, error) {
-	var config v1.Config
-	if root.Config != nil {
-		config = root.Config.Config
+	b := &Box{engine: e, tree: root.FS(), diffIDs: map[*vfs.Layer]string{}}
+	if root.Config == nil {
+		return b, nil
 	}
-	return &Box{engine: e, tree: root.FS(), config: config}, nil
+	b.config = root.Config.Config
+	for i, id := range root.Config.RootFS.DiffIDs[:min(len(root.Layers), len(root.Config.RootFS.DiffIDs))] {
+		b.diffIDs[root.Layers[i]] = id.String()
+	}
+	return b, nil
 }
 
 // NewBox makes a box of a tree and the configuration that goes with it. The box runs on forks of the tree as it is now.

@@ -112,23 +112,23 @@ func (c *codeCache) path(d digest, suffix string) string {
 
 // load gives the module's machine code to the cache's runtime, compiling it if need be; then compiling is called, and what it returns when
 // that is done.
-func (c *codeCache) load(ctx context.Context, d digest, module []byte, compiling func() func()) (_ wazero.CompiledModule, hit bool, _ error) {
-	if compiled, err := c.fetch(ctx, d, module); err == nil {
+func (c *codeCache) load(ctx context.Context, module source, compiling func() func()) (_ wazero.CompiledModule, hit bool, _ error) {
+	if compiled, err := c.fetch(ctx, module); err == nil {
 		return compiled, true, nil
 	}
-	lock, err := c.lock(ctx, d)
+	lock, err := c.lock(ctx, module.digest)
 	if err != nil {
 		return nil, false, err
 	}
 	defer lock.Close()
-	if compiled, err := c.fetch(ctx, d, module); err == nil { // somebody else compiled it meanwhile
+	if compiled, err := c.fetch(ctx, module); err == nil { // somebody else compiled it meanwhile
 		return compiled, true, nil
 	}
 	defer compiling()()
-	if err := c.compile(ctx, d, module); err != nil {
+	if err := c.compile(ctx, module); err != nil {
 		return nil, false, err
 	}
-	compiled, err := c.fetch(ctx, d, module)
+	compiled, err := c.fetch(ctx, module)
 	return compiled, false, err
 }
 
@@ -152,9 +152,9 @@ func (c *codeCache) lock(ctx context.Context, d digest) (*lockfile.Lock, error) 
 }
 
 // fetch gives the runtime the module's code from disk. Any error means that the module must be compiled.
-func (c *codeCache) fetch(ctx context.Context, d digest, module []byte) (wazero.CompiledModule, error) {
-	e, err := readEntry(c.path(d, ".entry"))
-	if err != nil || e.Module != d {
+func (c *codeCache) fetch(ctx context.Context, module source) (wazero.CompiledModule, error) {
+	e, err := readEntry(c.path(module.digest, ".entry"))
+	if err != nil || e.Module != module.digest {
 		return nil, errMiss
 	}
 	code, err := e.openCode(c.dir)
@@ -162,10 +162,11 @@ func (c *codeCache) fetch(ctx context.Context, d digest, module []byte) (wazero.
 		return nil, errMiss
 	}
 	defer code.Close()
-	if len(e.standIn) > 0 {
-		module = e.standIn
+	shown := e.standIn
+	if len(shown) == 0 {
+		shown = module.lasting()
 	}
-	compiled, err := c.wazero.CompileModule(ctx, module)
+	compiled, err := c.wazero.CompileModule(ctx, shown)
 	if err != nil {
 		return nil, errMiss
 	}
@@ -190,17 +191,18 @@ func sameFile(file *os.File) bool {
 }
 
 // compile fills the cache with the module's code. The module's lock is held.
-func (c *codeCache) compile(ctx context.Context, d digest, module []byte) error {
+func (c *codeCache) compile(ctx context.Context, module source) error {
+	d := module.digest
 	scratch := c.path(d, ".tmp")
 	if err := os.RemoveAll(scratch); err != nil {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	code, err := c.compileIn(ctx, filepath.Join(scratch, "module"), module)
+	code, err := c.compileIn(ctx, filepath.Join(scratch, "module"), module.data)
 	if err != nil {
 		return err
 	}
-	stand, err := standIn(module, d)
+	stand, err := standIn(module.data, d)
 	if err != nil {
 		return err
 	}

@@ -36,11 +36,16 @@ func needCompiler(t testing.TB) {
 	}
 }
 
+// inMemory is the source of a module that lies in no layer.
+func inMemory(name string, module []byte) source {
+	return source{name: name, data: module, digest: sha256.Sum256(module)}
+}
+
 // loadAnswer loads an answerModule and checks that it works.
 func loadAnswer(t *testing.T, e *Engine, n byte) Stats {
 	t.Helper()
 	var stats Stats
-	p, err := e.load(context.Background(), source{"answer", answerModule(n)}, &stats)
+	p, err := e.load(context.Background(), inMemory("answer", answerModule(n)), &stats)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,13 +152,14 @@ func TestDamagedCacheIsRebuilt(t *testing.T) {
 	}
 }
 
-// TestDamagedByteIsNoticed flips each byte of the files, a bit at a time.
+// TestDamagedByteIsNoticed flips a bit of each byte of the files. What is noticed is compiled anew, what is not would
+// run.
 func TestDamagedByteIsNoticed(t *testing.T) {
 	needCompiler(t)
 	dir := t.TempDir()
 	e := newEngine(t, Options{CacheDir: dir})
 	loadAnswer(t, e, 7)
-	d := digest(sha256.Sum256(answerModule(7)))
+	module := inMemory("answer", answerModule(7))
 	for _, file := range cacheFiles(t, dir) {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -165,16 +171,33 @@ func TestDamagedByteIsNoticed(t *testing.T) {
 			if err := os.WriteFile(file, damaged, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if entry, err := readEntry(e.codes.path(d, ".entry")); err == nil {
-				if code, err := entry.openCode(dir); err == nil {
-					code.Close()
-					t.Fatalf("bit %d of byte %d of %s: not noticed", i%8, i, file)
-				}
+			fresh := newEngine(t, Options{CacheDir: dir})
+			if _, err := fresh.codes.fetch(context.Background(), module); err == nil {
+				t.Fatalf("bit %d of byte %d of %s: not noticed", i%8, i, file)
 			}
 		}
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if _, err := newEngine(t, Options{CacheDir: dir}).codes.fetch(context.Background(), module); err != nil {
+		t.Errorf("undamaged: %v", err)
+	}
+}
+
+// TestEngineChecksItsCode holds the format of the engine's files against what is known of it. If this fails with a new
+// engine nothing is wrong but the speed.
+func TestEngineChecksItsCode(t *testing.T) {
+	needCompiler(t)
+	dir := t.TempDir()
+	e := newEngine(t, Options{CacheDir: dir})
+	loadAnswer(t, e, 7)
+	entry, err := readEntry(e.codes.path(sha256.Sum256(answerModule(7)), ".entry"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if entry.Verified.To == 0 {
+		t.Errorf("the code was not found: %+v", entry)
 	}
 }
 
@@ -221,7 +244,7 @@ func TestModulesWithStartFunctionAreCached(t *testing.T) {
 	dir := t.TempDir()
 	for i, want := range []Stats{{Compiled: 1}, {CacheHits: 1}} {
 		var got Stats
-		if _, err := newEngine(t, Options{CacheDir: dir}).load(context.Background(), source{"start", module}, &got); err != nil {
+		if _, err := newEngine(t, Options{CacheDir: dir}).load(context.Background(), inMemory("start", module), &got); err != nil {
 			t.Fatal(err)
 		}
 		if got != want {
@@ -264,7 +287,7 @@ func loadConcurrently(t *testing.T, engine func() (*Engine, error)) {
 		group.Go(func() {
 			e, err := engine()
 			if err == nil {
-				_, err = e.load(context.Background(), source{"answer", answerModule(3)}, new(Stats))
+				_, err = e.load(context.Background(), inMemory("answer", answerModule(3)), new(Stats))
 			}
 			if err != nil {
 				t.Error(err)
@@ -318,7 +341,7 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 	defer lock.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := e.load(ctx, source{"answer", answerModule(9)}, new(Stats)); ExitStatus(err) != StatusInterrupted {
+	if _, err := e.load(ctx, inMemory("answer", answerModule(9)), new(Stats)); ExitStatus(err) != StatusInterrupted {
 		t.Errorf("while another process compiles: %v", err)
 	}
 }

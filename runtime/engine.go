@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	goruntime "runtime"
@@ -47,9 +46,10 @@ type Engine struct {
 	plain   func() (wazero.Runtime, error) // keeps nothing on disk; made when it is needed
 	codes   *codeCache                     // nil: memory only
 
-	// Runtimes and their caches, in the order in which they are to be closed.
+	digests digests
+
 	mutex    sync.Mutex
-	closers  []api.Closer
+	closers  []api.Closer // runtimes and their caches, in the order in which they are to be closed
 	programs map[digest]*slot
 }
 
@@ -141,21 +141,14 @@ func runtimeConfig(f api.CoreFeatures) wazero.RuntimeConfig {
 	return wazero.NewRuntimeConfig().WithCoreFeatures(f).WithDebugInfoEnabled(false)
 }
 
-// source is where a module comes from when it is not loaded yet.
-type source struct {
-	name string // for messages
-	data []byte
-}
-
 // load gives the program of a module, from memory, the cache or the compiler, and counts which in stats.
 func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*program, error) {
-	d := digest(sha256.Sum256(module.data))
 	for {
-		s, first := e.slot(d)
+		s, first := e.slot(module.digest)
 		if first {
-			s.program, s.err = e.loadNew(ctx, d, module, stats)
+			s.program, s.err = e.loadNew(ctx, module, stats)
 			if s.err != nil {
-				e.forget(d)
+				e.forget(module.digest)
 			}
 			close(s.ready)
 			return s.program, s.err
@@ -190,8 +183,8 @@ func (e *Engine) forget(d digest) {
 	delete(e.programs, d)
 }
 
-func (e *Engine) loadNew(ctx context.Context, d digest, module source, stats *Stats) (*program, error) {
-	r, compiled, hit, err := e.machineCode(ctx, d, module)
+func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*program, error) {
+	r, compiled, hit, err := e.machineCode(ctx, module)
 	if err != nil {
 		return nil, err
 	}
@@ -209,10 +202,10 @@ func (e *Engine) loadNew(ctx context.Context, d digest, module source, stats *St
 }
 
 // machineCode prefers the cache and does without it where it fails.
-func (e *Engine) machineCode(ctx context.Context, d digest, module source) (r wazero.Runtime, _ wazero.CompiledModule, hit bool, err error) {
+func (e *Engine) machineCode(ctx context.Context, module source) (r wazero.Runtime, _ wazero.CompiledModule, hit bool, err error) {
 	var failure error
 	if e.codes != nil {
-		compiled, hit, err := e.codes.load(ctx, d, module.data, func() func() { return e.compiling(module) })
+		compiled, hit, err := e.codes.load(ctx, module, func() func() { return e.compiling(module) })
 		if err == nil || ctx.Err() != nil {
 			return e.codes.wazero, compiled, hit, err
 		}
@@ -222,7 +215,7 @@ func (e *Engine) machineCode(ctx context.Context, d digest, module source) (r wa
 		return nil, nil, false, err
 	}
 	defer e.compiling(module)()
-	compiled, err := compileModule(ctx, r, module.data, e.options.Workers)
+	compiled, err := compileModule(ctx, r, module.lasting(), e.options.Workers)
 	if err == nil && failure != nil { // else it was the module's fault
 		e.warn(fmt.Errorf("caching the machine code of %q: %w", module.name, failure))
 	}

@@ -24,7 +24,8 @@ type entry struct {
 	Module   digest // what the code was compiled from
 	Code     string // file below the cache's directory
 	CodeSize int64
-	CodeSum  uint32 // CRC-32C
+	CodeSum  uint32 // CRC-32C of the file but for Verified
+	Verified span   // what the engine itself checks when it reads the file
 
 	standIn []byte // the module that the engine is given; empty: the module itself
 }
@@ -63,30 +64,76 @@ func (e *entry) openCode(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, sum, err := checksum(file)
-	if err == nil && (size != e.CodeSize || sum != e.CodeSum) {
-		err = errDamaged
-	}
-	if err != nil {
+	if err := e.check(file); err != nil {
 		file.Close()
 		return nil, err
 	}
 	return file, nil
 }
 
-func checksum(file *os.File) (size int64, sum uint32, err error) {
-	buffer := make([]byte, 256<<10)
-	for {
-		n, err := file.Read(buffer)
-		size += int64(n)
-		sum = crc32.Update(sum, castagnoli, buffer[:n])
-		if err == io.EOF {
-			return size, sum, nil
-		}
-		if err != nil {
-			return 0, 0, err
+func (e *entry) check(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != e.CodeSize {
+		return errDamaged
+	}
+	sum, err := checksum(file, e.CodeSize, e.Verified)
+	if err == nil && sum != e.CodeSum {
+		err = errDamaged
+	}
+	return err
+}
+
+// span is a part of a file: from its first byte to before its end.
+type span struct{ From, To int64 }
+
+// checksum reads the first size bytes of a file, except those of skip.
+func checksum(file io.ReaderAt, size int64, skip span) (uint32, error) {
+	if skip.From < 0 || skip.To < skip.From || size < skip.To {
+		return 0, errDamaged
+	}
+	sum := crc32.New(castagnoli)
+	for _, part := range []span{{0, skip.From}, {skip.To, size}} {
+		if _, err := io.Copy(sum, io.NewSectionReader(file, part.From, part.To-part.From)); err != nil {
+			return 0, err
 		}
 	}
+	return sum.Sum32(), nil
+}
+
+// engineChecked finds the machine code itself in a file that the engine made. It is followed by a checksum that the
+// engine compares, and is nearly all of the file: there is no need to read it twice. In front of it are 6 bytes, the
+// length of a version and the version, the number of functions (4 bytes) and their offsets (8 each), and the length of
+// the code (8). A file that does not look like that is checked as a whole.
+func engineChecked(file io.ReaderAt, size int64) span {
+	number := func(at, length int64) int64 {
+		bytes := make([]byte, 8)
+		if at > size {
+			return -1
+		}
+		if n, _ := file.ReadAt(bytes[:length], at); int64(n) < length {
+			return -1
+		}
+		return int64(binary.LittleEndian.Uint64(bytes))
+	}
+	at := 7 + number(6, 1)
+	functions := number(at, 4)
+	at += 4 + 8*functions
+	length := number(at, 8)
+	code := span{at + 8, at + 8 + length}
+	if functions < 0 || length <= 0 || length > size || code.To > size-4 {
+		return span{}
+	}
+	body := crc32.New(castagnoli)
+	if _, err := io.Copy(body, io.NewSectionReader(file, code.From, length)); err != nil {
+		return span{}
+	}
+	if int64(body.Sum32()) != number(code.To, 4) {
+		return span{}
+	}
+	return code
 }
 
 // describe makes the entry of a file of machine code that will be found as name.
@@ -96,11 +143,16 @@ func describe(code string, d digest, name string, standIn []byte) (*entry, error
 		return nil, err
 	}
 	defer file.Close()
-	size, sum, err := checksum(file)
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	verified := engineChecked(file, info.Size())
+	sum, err := checksum(file, info.Size(), verified)
 	if err != nil {
 		return nil, fmt.Errorf("reading machine code: %w", err)
 	}
-	return &entry{Module: d, Code: name, CodeSize: size, CodeSum: sum, standIn: standIn}, nil
+	return &entry{Module: d, Code: name, CodeSize: info.Size(), CodeSum: sum, Verified: verified, standIn: standIn}, nil
 }
 
 // write writes the entry as temporary, on the same file system as final, and gives it its name once it is on disk.
@@ -128,4 +180,32 @@ func (e *entry) write(temporary, final string) error {
 		return fmt.Errorf("writing cache entry: %w", err)
 	}
 	return os.Rename(temporary, final)
+}
+
+// readDigest reads what writeDigest wrote: a digest and its CRC-32C.
+func (c *codeCache) readDigest(key digest) (d digest, err error) {
+	data, err := os.ReadFile(c.path(key, ".digest"))
+	if err != nil {
+		return d, err
+	}
+	if len(data) != len(d)+4 || crc32.Checksum(data[:len(d)], castagnoli) != binary.LittleEndian.Uint32(data[len(d):]) {
+		return d, errDamaged
+	}
+	return digest(data[:len(d)]), nil
+}
+
+func (c *codeCache) writeDigest(key, d digest) error {
+	file, err := os.CreateTemp(c.dir, "*.tmp")
+	if err != nil {
+		return fmt.Errorf("writing to the cache: %w", err)
+	}
+	_, err = file.Write(binary.LittleEndian.AppendUint32(d[:len(d):len(d)], crc32.Checksum(d[:], castagnoli)))
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), c.path(key, ".digest"))
+	}
+	if err != nil {
+		os.Remove(file.Name())
+		return fmt.Errorf("writing to the cache: %w", err)
+	}
+	return nil
 }

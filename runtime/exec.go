@@ -59,7 +59,7 @@ func (s *sandbox) runModule(ctx context.Context, found executable, c command) (e
 	stats := Stats{Programs: 1}
 	defer func() { s.meter.add(stats) }()
 	watch := stopwatch()
-	p, err := s.engine.load(ctx, source{found.path, found.module}, &stats)
+	p, err := s.engine.load(ctx, found.module, &stats)
 	stats.Load = watch()
 	if err != nil {
 		return notRunnable(found.path, err)

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ import (
 // executable is what a command turns out to be: a module, a utility or the shell.
 type executable struct {
 	path    string
-	module  []byte
+	module  source
 	utility coreutils.Utility
 	shell   bool
 }
@@ -80,7 +81,7 @@ func (s *sandbox) lookup(name string, env []string, dir, wanted string) (found e
 	if strings.Contains(name, "/") {
 		shown = name // a script is told the name it was called by
 	}
-	return load(file, shown)
+	return s.load(file, shown)
 }
 
 // builtin finds what answers where the box has no file: the shell and the utilities, by bare name or in the usual
@@ -177,7 +178,7 @@ func readHead(file *vfs.File) ([]byte, error) {
 }
 
 // load reads the module that a file is, or the script's first line.
-func load(file *vfs.File, name string) (found executable, line []byte, err error) {
+func (s *sandbox) load(file *vfs.File, name string) (found executable, line []byte, err error) {
 	stat, err := file.Stat()
 	if err != nil {
 		return executable{}, nil, err
@@ -202,13 +203,21 @@ func load(file *vfs.File, name string) (found executable, line []byte, err error
 	case stat.Size > maxModule:
 		return refuse(fmt.Sprintf("it has %d bytes, more than the limit of %d", stat.Size, maxModule), "", syscall.E2BIG)
 	}
-	module := make([]byte, stat.Size)
-	if n, err := file.ReadAt(module, 0); err != nil && err != io.EOF {
-		return executable{}, nil, err
-	} else if n < len(module) {
-		module = module[:n]
+	module, err := s.readModule(file, name, stat.Size)
+	return executable{path: name, module: module}, nil, err
+}
+
+// readModule prefers a view of the layer in which the module lies to a copy.
+func (s *sandbox) readModule(file *vfs.File, name string, size int64) (source, error) {
+	if layer, offset, contents, ok := file.InLayer(); ok {
+		return s.engine.layered(name, layer, offset, contents, s.diffIDs[layer]), nil
 	}
-	return executable{path: name, module: module}, nil, nil
+	module := make([]byte, size)
+	n, err := file.ReadAt(module, 0)
+	if err != nil && err != io.EOF {
+		return source{}, err
+	}
+	return source{name: name, data: module[:n], digest: sha256.Sum256(module[:n])}, nil
 }
 
 func kindOf(mode fs.FileMode) string {

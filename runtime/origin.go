@@ -1,0 +1,94 @@
+package runtime
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"sync"
+	"weak"
+
+	"boxer.dev/internal/wasm"
+	"boxer.dev/vfs"
+)
+
+// Computing the digest of a large program takes longer than starting it. Programs lie in layers, which do not change, so
+// the digest is remembered: in memory by the place in the layer, and in the cache on disk by what tells that place in any
+// process, the layer's diff id.
+
+// source is a module and how it is told from others.
+type source struct {
+	name   string
+	data   []byte
+	mapped bool // data is a view of a layer, to be copied if it has to outlive the run
+	digest digest
+}
+
+// lasting gives the module's bytes for keeping.
+func (s source) lasting() []byte {
+	if s.mapped {
+		return append([]byte(nil), s.data...)
+	}
+	return s.data
+}
+
+// origin is a place in a layer. The pointer keeps nothing alive, and no later layer is equal to it.
+type origin struct {
+	layer        weak.Pointer[vfs.Layer]
+	offset, size int64
+}
+
+// digests remembers what modules lie where.
+type digests struct {
+	mutex sync.Mutex
+	known map[origin]digest
+}
+
+func (d *digests) get(at origin) (digest, bool) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	known, ok := d.known[at]
+	return known, ok
+}
+
+func (d *digests) set(at origin, is digest) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if d.known == nil {
+		d.known = map[origin]digest{}
+	}
+	d.known[at] = is
+}
+
+// layered makes the source of a module that lies in a layer. diffID is that of the layer, or "" if it is not known.
+func (e *Engine) layered(name string, layer *vfs.Layer, offset int64, contents []byte, diffID string) source {
+	s := source{name: name, data: contents, mapped: true}
+	at := origin{weak.Make(layer), offset, int64(len(contents))}
+	known, ok := e.digests.get(at)
+	if !ok {
+		known = e.recall(diffID, offset, contents)
+		e.digests.set(at, known)
+	}
+	s.digest = known
+	return s
+}
+
+// recall finds the digest on disk, or computes it and leaves it there.
+func (e *Engine) recall(diffID string, offset int64, contents []byte) digest {
+	if e.codes == nil || diffID == "" {
+		return sha256.Sum256(contents)
+	}
+	// The head is there because offsets are those of the layer's opened form, which may change with boxer's version.
+	place := sha256.New()
+	place.Write([]byte(diffID))
+	place.Write(binary.LittleEndian.AppendUint64(nil, uint64(offset)))
+	place.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(contents))))
+	place.Write(contents[:min(len(contents), wasm.HeadSize)])
+	key := digest(place.Sum(nil))
+	if known, err := e.codes.readDigest(key); err == nil {
+		return known
+	}
+	is := digest(sha256.Sum256(contents))
+	if err := e.codes.writeDigest(key, is); err != nil {
+		e.warn(err)
+	}
+	return is
+}
