@@ -1,7 +1,10 @@
-"""Installs one pure-Python wheel as `pip install` would: install_wheel.py WHEEL ROOT SITE-PACKAGES PYTHON.
+"""Installs one pure-Python wheel as `pip install` would.
 
-ROOT is where the box's file system is being laid out; the other paths are as the box sees them. The format is PyPA's
-"Binary distribution format"; RECORD and INSTALLER are those of "Recording installed projects".
+install_wheel.py WHEEL ROOT SITE-PACKAGES PYTHON NO-PYC
+
+ROOT is where the box's file system is being laid out; the other paths are as the box sees them. Modules whose path
+matches the regular expression NO-PYC are not compiled. The format is PyPA's "Binary distribution format"; RECORD and
+INSTALLER are those of "Recording installed projects".
 """
 
 import base64
@@ -10,6 +13,8 @@ import csv
 import hashlib
 import io
 import os
+import py_compile
+import re
 import sys
 import zipfile
 
@@ -28,8 +33,12 @@ def record_line(path, data):
     return [path, f"sha256={digest}", str(len(data))]
 
 
+def below(root, path):
+    return os.path.join(root, path.lstrip("/"))
+
+
 def write(root, path, data, mode=0o644):
-    path = os.path.join(root, path.lstrip("/"))
+    path = below(root, path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:
         file.write(data)
@@ -46,7 +55,17 @@ def scripts(wheel, info, python):
         yield name, SCRIPT.format(python=python, module=module, function=function).encode()
 
 
-def install(wheel, root, site, python):
+def compile_module(root, path):
+    """Compiles the module that a box sees at path and returns the .pyc's path."""
+    folder, name = os.path.split(path)
+    target = f"{folder}/__pycache__/{name.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc"
+    py_compile.compile(
+        below(root, path), below(root, target), path, doraise=True,
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    return target
+
+
+def install(wheel, root, site, python, no_pyc):
     """Unpacks an open wheel below root."""
     names = sorted(name for name in wheel.namelist() if not name.endswith("/"))
     info = next(name.split("/")[0] for name in names if name.endswith(".dist-info/METADATA"))
@@ -64,11 +83,9 @@ def install(wheel, root, site, python):
     for name, text in scripts(wheel, info, python):
         bin_folder = os.path.relpath(os.path.dirname(python), site)
         add(f"{bin_folder}/{name}", text, 0o755)
-    for line in list(record):
-        if line[0].endswith(".py"):
-            folder, name = os.path.split(line[0])
-            tag = sys.implementation.cache_tag
-            record.append([f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc", "", ""])
+    for name in names:
+        if name.endswith(".py") and not re.search(no_pyc, name):
+            record.append([os.path.relpath(compile_module(root, f"{site}/{name}"), site), "", ""])
     record.append([f"{info}/RECORD", "", ""])
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(sorted(record))
@@ -76,9 +93,9 @@ def install(wheel, root, site, python):
 
 
 def main():
-    wheel, root, site, python = sys.argv[1:]
+    wheel, root, site, python, no_pyc = sys.argv[1:]
     with zipfile.ZipFile(wheel) as archive:
-        install(archive, root, site, python)
+        install(archive, root, site, python, no_pyc)
 
 
 if __name__ == "__main__":

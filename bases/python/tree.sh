@@ -30,20 +30,22 @@ lay_library() {
 	cp "$SRC/python/LICENSE" "$dest/LICENSE.txt"
 }
 
+# Compiled modules make up most of pip. Those that it rarely imports go without: two megabytes are the limit.
 lay_pip() {
+	mkdir -p "$TREE/pip"
 	native "$BASES/python/install_wheel.py" "$SRC"/python/Lib/ensurepip/_bundled/pip-*.whl \
-		"$TREE/pip" "/$lib/site-packages" /usr/local/bin/python3
+		"$TREE/pip" "/$lib/site-packages" /usr/local/bin/python3 \
+		'/_vendor/(cachecontrol|distlib|idna|msgpack|pkg_resources|pygments|requests|urllib3)/'
 }
 
-# compile_layer writes __pycache__ beside every source, without looking at the source again when it is loaded. One
+# compile_library writes __pycache__ beside every source, without looking at the source again when it is loaded. One
 # process and a fixed order: what marshal writes depends on what was compiled before.
-compile_layer() {
-	native -m compileall -q -j1 --invalidation-mode unchecked-hash -s "$TREE/$1" -p / "$TREE/$1/$lib"
+compile_library() {
+	native -m compileall -q -j1 --invalidation-mode unchecked-hash -s "$TREE/library" -p / "$TREE/library/$lib"
 }
 
 rm -rf "$TREE"
 lay_interpreter
 lay_library
-compile_layer library
+compile_library
 lay_pip
-compile_layer pip

@@ -428,17 +428,9 @@ void __secs_to_zone(long long t, int local, int *isdst, long *offset, long *oppo
 	*name = kind->name;
 }
 
+// Python hands strings of its own in as tm_zone, so the field is trusted, as glibc does.
 const char *__tm_to_tzname(const struct tm *tm)
 {
-	const void *name = tm->__tm_zone;
-
 	ensure_zone();
-	// A caller may have filled in anything: only names that are ours are looked at.
-	if (name == __utc || name == utc.name || name == tzname[0] || name == tzname[1] ||
-	    name == zone.rule.standard.name || name == zone.rule.dst.name)
-		return name;
-	for (size_t i = 0; i < zone.kind_count; i++)
-		if (name == zone.kinds[i].name)
-			return name;
-	return "";
+	return tm->__tm_zone ? tm->__tm_zone : tzname[tm->tm_isdst > 0];
 }
