@@ -1,0 +1,135 @@
+package vfs
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// openAt opens a path relative to a directory.
+func (f *FS) openAt(start spot, p string, flag Flag, perm fs.FileMode, at At) (*File, error) {
+	if flag&accessMode == accessMode {
+		return nil, syscall.EINVAL
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	excl := flag&(O_CREATE|O_EXCL) == O_CREATE|O_EXCL
+	follow := flag&O_NOFOLLOW == 0 && at&AtNoFollow == 0 && !excl
+	t, err := f.walk(start, p, follow, at)
+	if err != nil {
+		return nil, err
+	}
+	if !t.exists {
+		return f.openNew(t, p, flag, perm)
+	}
+	if err := checkOpen(&t, flag, excl); err != nil {
+		return nil, err
+	}
+	return f.openSpot(t.spot, p, flag)
+}
+
+// checkOpen refuses what open(2) refuses of a file that exists.
+func checkOpen(t *found, flag Flag, excl bool) error {
+	switch {
+	case excl:
+		return syscall.EEXIST
+	case t.typ&fs.ModeSymlink != 0:
+		return syscall.ELOOP
+	case t.typ.IsDir():
+		if flag.writable() || flag&(O_CREATE|O_TRUNC) != 0 && flag&O_DIRECTORY == 0 {
+			return syscall.EISDIR
+		}
+	case t.slash || flag&O_DIRECTORY != 0:
+		return syscall.ENOTDIR
+	}
+	return nil
+}
+
+func (f *FS) openSpot(s spot, p string, flag Flag) (*File, error) {
+	if s.ext != nil {
+		if flag.writable() || flag&O_TRUNC != 0 {
+			if err := writableFile(s); err != nil {
+				return nil, err
+			}
+		}
+		h, err := s.ext.open(flag)
+		if err != nil {
+			return nil, err
+		}
+		return f.newFile(spot{ext: h.file(), typ: s.typ, point: s.point}, h, p, flag), nil
+	}
+	if !s.typ.IsDir() && !s.typ.IsRegular() {
+		return nil, syscall.ENXIO // a device or fifo that came with a layer
+	}
+	if flag&O_TRUNC != 0 && s.typ.IsRegular() {
+		if err := f.setSize(s.ino, 0); err != nil {
+			return nil, err
+		}
+	}
+	f.open[s.ino]++
+	return f.newFile(s, nil, p, flag), nil
+}
+
+// openNew makes a regular file and opens it.
+func (f *FS) openNew(t found, p string, flag Flag, perm fs.FileMode) (*File, error) {
+	switch {
+	case flag&O_CREATE == 0:
+		return nil, syscall.ENOENT
+	case t.slash:
+		return nil, syscall.EISDIR
+	case flag&O_DIRECTORY != 0:
+		return nil, syscall.EINVAL
+	}
+	dir, err := f.solid(t.dir)
+	if err != nil {
+		return nil, err
+	}
+	if dir.ext != nil {
+		if err := writableMount(dir); err != nil {
+			return nil, err
+		}
+		h, err := dir.ext.create(t.name, flag, permissions(perm))
+		if err != nil {
+			return nil, err
+		}
+		return f.newFile(spot{ext: h.file()}, h, p, flag), nil
+	}
+	ino, err := f.makeFile(dir.ino, t.name, perm)
+	if err != nil {
+		return nil, err
+	}
+	f.open[ino]++
+	return f.newFile(spot{ino: ino}, nil, p, flag), nil
+}
+
+// writableMount refuses changes in a mount that is mounted read-only.
+func writableMount(s spot) error {
+	if s.ext != nil && s.ext.mount().readOnly {
+		return syscall.EROFS
+	}
+	return nil
+}
+
+// writableFile is writableMount for contents: those of a device are not the
+// mount's.
+func writableFile(s spot) error {
+	if s.typ.IsRegular() {
+		return writableMount(s)
+	}
+	return nil
+}
+
+func (f *FS) newFile(s spot, h handle, p string, flag Flag) *File {
+	o := &struct {
+		File
+		description
+	}{}
+	o.description.fs = f
+	o.description.spot = s
+	o.description.handle = h
+	o.description.name = p
+	o.description.access = flag & accessMode
+	o.description.append = flag&O_APPEND != 0
+	o.description.refs = 1
+	o.File.d.Store(&o.description)
+	return &o.File
+}
