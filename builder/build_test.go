@@ -213,8 +213,8 @@ func prepare(t *testing.T, dir string, words []string, opts *Options) {
 // testRun stands in for the shell where the plumbing of RUN is tested: it knows a handful of commands, joined by "&&".
 func testRun(ctx context.Context, r RunRequest) (int, error) {
 	script := strings.Join(r.Args, " ")
-	if len(r.Args) == 3 && r.Args[1] == "-c" {
-		script = r.Args[2]
+	if n := len(r.Args); n > 2 && r.Args[n-2] == "-c" {
+		script = r.Args[n-1]
 	}
 	for _, command := range strings.Split(script, "&&") {
 		words := strings.Fields(command)

@@ -140,8 +140,11 @@ func (c *copying) find(src string) ([]match, error) {
 	var found []match
 	for _, name := range names {
 		resolved, file, err := follow(c.from, name)
-		if err == nil && !c.reachable(resolved, file) {
-			err = fs.ErrNotExist
+		if err == nil {
+			var ok bool
+			if ok, err = present(c.from, resolved, file); err == nil && !ok {
+				err = fs.ErrNotExist
+			}
 		}
 		if err != nil {
 			return nil, c.explain(name, err)
@@ -149,12 +152,6 @@ func (c *copying) find(src string) ([]match, error) {
 		found = append(found, match{base: path.Base(name), path: resolved, file: file})
 	}
 	return found, nil
-}
-
-// reachable is whether the rules let a source through; a directory passes if they may let something in it through.
-func (c *copying) reachable(name string, file sourceFile) bool {
-	self, below := c.from.visible(name)
-	return self || (below && file.isDir())
 }
 
 // sourcePath makes a source relative to its tree. Absolute ones are, too: "/" is the context.

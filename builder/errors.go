@@ -60,10 +60,10 @@ type RunError struct {
 }
 
 func (e *RunError) Error() string {
-	if e.Status >= 0 {
-		return fmt.Sprintf("%s: exit status %d", quoteArgs(e.Args), e.Status)
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %v", quoteArgs(e.Args), e.Err)
 	}
-	return fmt.Sprintf("%s: %v", quoteArgs(e.Args), e.Err)
+	return fmt.Sprintf("%s: exit status %d", quoteArgs(e.Args), e.Status)
 }
 
 func (e *RunError) Unwrap() error { return e.Err }

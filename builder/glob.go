@@ -94,20 +94,31 @@ func (g *globber) walk(dir string, at []int) error {
 		whole, next := g.step(at, base)
 		if whole && self {
 			g.found = append(g.found, name)
-			continue
-		}
-		if len(next) == 0 {
-			continue
-		}
-		file, err := g.tree.lstat(name)
-		if err != nil {
-			return err
-		}
-		if file.isDir() {
-			if err := g.walk(name, next); err != nil {
+		} else if whole || len(next) > 0 {
+			if err := g.enter(name, whole, next); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// enter goes on in a directory, unless it is itself what the pattern means.
+func (g *globber) enter(name string, whole bool, next []int) error {
+	file, err := g.tree.lstat(name)
+	if err != nil || !file.isDir() {
+		return err
+	}
+	if whole {
+		if whole, err = present(g.tree, name, file); err != nil {
+			return err
+		}
+	}
+	switch {
+	case whole:
+		g.found = append(g.found, name)
+	case len(next) > 0:
+		return g.walk(name, next)
 	}
 	return nil
 }

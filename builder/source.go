@@ -88,6 +88,29 @@ func follow(t sourceTree, name string) (string, sourceFile, error) {
 	return done, file, nil
 }
 
+// present is whether a file is in a tree as far as rules go. A directory that they leave out is there for what they bring back.
+func present(t sourceTree, name string, file sourceFile) (bool, error) {
+	self, below := t.visible(name)
+	if self || !below || !file.isDir() {
+		return self, nil
+	}
+	names, err := t.readdir(name)
+	if err != nil {
+		return false, err
+	}
+	for _, base := range names {
+		inner := path.Join(name, base)
+		file, err := t.lstat(inner)
+		if err != nil {
+			return false, err
+		}
+		if ok, err := present(t, inner, file); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
 // boxTree is the files of another stage or image, as COPY --from sees them.
 type boxTree struct {
 	fs   *vfs.FS
