@@ -78,9 +78,16 @@ func imageOf(t testing.TB, layers ...v1.Layer) v1.Image {
 		t.Fatal(err)
 	}
 	for _, layer := range layers {
-		if img, err = mutate.Append(img, mutate.Addendum{Layer: layer, History: v1.History{CreatedBy: "COPY . ."}}); err != nil {
-			t.Fatal(err)
-		}
+		img = appendLayer(t, img, layer)
+	}
+	return img
+}
+
+func appendLayer(t testing.TB, img v1.Image, layer v1.Layer) v1.Image {
+	t.Helper()
+	img, err := mutate.Append(img, mutate.Addendum{Layer: layer, History: v1.History{CreatedBy: "COPY . ."}})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return img
 }

@@ -151,6 +151,9 @@ func entryOf(name string, header *tar.Header) (vfs.Entry, error) {
 		if entry.HardLink, err = cleanName(header.Linkname); err != nil {
 			return entry, fmt.Errorf("link to %q: %w", header.Linkname, err)
 		}
+		if entry.HardLink == "." {
+			return entry, fmt.Errorf("%w: link to the root", ErrCorrupt)
+		}
 	default:
 		return entry, fmt.Errorf("%w: unknown type %q", ErrCorrupt, header.Typeflag)
 	}

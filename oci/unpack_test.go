@@ -257,7 +257,7 @@ func readAll(t *testing.T, tree *vfs.FS) {
 	t.Helper()
 	err := fs.WalkDir(tree.IOFS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
-			_, err = fs.ReadFile(tree.IOFS(), name)
+			_, err = tree.ReadFile("/" + name) // io/fs wants UTF-8
 		}
 		return err
 	})
