@@ -159,8 +159,16 @@ func (f *FS) store(ino uint64, n *inode) {
 	}
 }
 
-// copyUp makes an inode of a layer's. Contents stay in the layer.
+// copyUp makes an inode of a layer's the tree's own. Contents stay in the layer.
 func (f *FS) copyUp(ino uint64) (*inode, error) {
+	n, err := f.fromLayer(ino)
+	if err == nil {
+		f.inodes.set(f.owner, ino, n)
+	}
+	return n, err
+}
+
+func (f *FS) fromLayer(ino uint64) (*inode, error) {
 	l, r, err := f.lower.record(ino)
 	if err != nil {
 		return nil, err
@@ -182,7 +190,6 @@ func (f *FS) copyUp(ino uint64) (*inode, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.inodes.set(f.owner, ino, n)
 	return n, nil
 }
 

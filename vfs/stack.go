@@ -198,7 +198,7 @@ func (s *stack) child(d *lowerDir, i int, name string, e dirent) (uint64, fs.Fil
 func (s *stack) merge(d *lowerDir, i int, name string, e dirent) error {
 	top := part{d.parts[i].layer, e.inode}
 	c := &lowerDir{ino: layerIno(top.layer, top.dir), parent: d.ino, parts: []part{top}}
-	for at := top; ; i++ {
+	for at := top; ; {
 		r, err := s.layers[at.layer].inode(at.dir)
 		if err != nil {
 			return err
