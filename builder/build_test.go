@@ -119,7 +119,7 @@ func buildArchive(t *testing.T, archive *txtar.Archive) map[string]string {
 		}
 		return map[string]string{"error": text}
 	}
-	if err := validate.Image(res.Image); err != nil {
+	if err := oci.Validate(res.Image); err != nil {
 		t.Errorf("the image is not valid: %v", err)
 	}
 	return describeResult(t, res)
@@ -360,6 +360,22 @@ func listing(t *testing.T, tree *vfs.FS) string {
 	}
 	walk("/")
 	return b.String()
+}
+
+// The validation of go-containerregistry knows layers compressed by gzip only.
+func TestGzip(t *testing.T) {
+	tree, _ := openTree(t, "a", "b/c")
+	boxfile := mustParse(t, "FROM scratch\nCOPY . /\nCOPY a /d\nENV a=1\n")
+	res, err := Build(t.Context(), Options{Boxfile: boxfile, Context: tree.root, Compression: oci.Gzip})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Image(res.Image); err != nil {
+		t.Error(err)
+	}
+	if n := len(res.Steps); n != 2 || res.Steps[1].Layer.Hex == "" || res.Steps[1].Size == 0 {
+		t.Errorf("steps %+v", res.Steps)
+	}
 }
 
 func TestBuildNeedsABoxfile(t *testing.T) {

@@ -76,6 +76,9 @@ func (e *edit) resolve(name string) (string, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return path.Join(append([]string{next}, todo...)...), nil
 		}
+		if errors.Is(err, syscall.ENOTDIR) {
+			return "", fmt.Errorf("%s of the box is not a directory", quote(done))
+		}
 		if err != nil {
 			return "", err
 		}

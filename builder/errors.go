@@ -68,6 +68,22 @@ func (e *RunError) Error() string {
 
 func (e *RunError) Unwrap() error { return e.Err }
 
+// statusNotFound is how a shell says that there is no such command (POSIX.1-2024, 2.8.2).
+const statusNotFound = 127
+
+// Hint is that of the error or, where a shell did not find a command, the one that the box's shell wrote below its message.
+func (e *RunError) Hint() string {
+	if hint := hintOf(e.Err); hint != "" || e.Status != statusNotFound {
+		return hint
+	}
+	i := strings.LastIndex("\n"+e.Output, "\nhint: ")
+	if i < 0 {
+		return "the box has no such command: COPY a WebAssembly program of that name in, or start from a base that has it"
+	}
+	hint, _, _ := strings.Cut(e.Output[i+len("hint: "):], "\n")
+	return hint
+}
+
 // hinted adds a hint to an error.
 type hinted struct {
 	error
@@ -84,7 +100,7 @@ func withHint(err error, format string, args ...any) error {
 // hintOf returns the outermost hint in err's chain.
 func hintOf(err error) string {
 	var h interface{ Hint() string }
-	if errors.As(err, &h) {
+	if err != nil && errors.As(err, &h) {
 		return h.Hint()
 	}
 	return ""

@@ -42,6 +42,9 @@ func makeContext(t *testing.T, seed uint64) *os.Root {
 		}
 	}
 	makeTar(t, dir, "data.tar", []string{"a", "b/c"})
+	if err := os.Chmod(filepath.Join(dir, "data.tar"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
