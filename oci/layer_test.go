@@ -85,13 +85,13 @@ func TestNewLayerTar(t *testing.T) {
 	want := []string{
 		"also - 0640 0:0 1700000000.000000000 USTAR 7",
 		"caf\xe9 - 0644 0:0 1700000000.000000000 PAX 0",
-		"dir/.wh.gone - 0000 0:0 0.000000000 USTAR 0",
+		"dir/.wh.gone - 0 0:0 0.000000000 USTAR 0",
 		"dir/symlink 2 ../new/file 0777 0:0 1700000000.000000000 USTAR 0",
-		".wh.gone - 0000 0:0 0.000000000 USTAR 0",
+		".wh.gone - 0 0:0 0.000000000 USTAR 0",
 		long + " - 0644 0:0 1700000000.000000000 PAX 0",
 		"new/ 5 0711 0:0 1700000000.000000000 USTAR 0",
 		"replaced/ 5 0755 0:0 1700000000.000000000 USTAR 0",
-		"replaced/.wh..wh..opq - 0000 0:0 0.000000000 USTAR 0",
+		"replaced/.wh..wh..opq - 0 0:0 0.000000000 USTAR 0",
 		"setuid - 04755 7:3000000 1.000005000 PAX 0",
 		"new/file 1 also 0640 0:0 1700000000.000000000 USTAR 0",
 	}
@@ -316,27 +316,38 @@ func snapshot(t *testing.T, tree *vfs.FS) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	first := map[uint64]string{}
-	err := fs.WalkDir(tree.IOFS(), ".", func(name string, _ fs.DirEntry, err error) error {
-		check(t, err)
-		st, err := tree.Lstat("/" + name)
-		check(t, err)
+	walk(t, tree, "/", func(name string, st vfs.Stat) {
 		if first[st.Ino] == "" {
 			first[st.Ino] = name
 		}
 		line := fmt.Sprintf("%v %d:%d %d %d", st.Mode, st.UID, st.GID, st.Mtime.UnixNano(), st.Nlink)
 		switch {
 		case st.Mode.IsRegular():
-			data, err := tree.ReadFile("/" + name)
+			data, err := tree.ReadFile(name)
 			check(t, err)
 			line += fmt.Sprintf(" %s %d", digestOf(data), st.Size)
 		case st.Mode&fs.ModeSymlink != 0:
-			line += " " + must(tree.Readlink("/"+name))
+			line += " " + must(tree.Readlink(name))
 		}
 		files[name] = line + " " + first[st.Ino]
-		return nil
 	})
-	check(t, err)
 	return files
+}
+
+// walk visits everything in a tree, whatever its name: io/fs allows UTF-8 only.
+func walk(t *testing.T, tree *vfs.FS, name string, visit func(string, vfs.Stat)) {
+	t.Helper()
+	st, err := tree.Lstat(name)
+	check(t, err)
+	visit(name, st)
+	if !st.Mode.IsDir() {
+		return
+	}
+	entries, err := tree.ReadDir(name)
+	check(t, err)
+	for _, entry := range entries {
+		walk(t, tree, path.Join(name, entry.Name()), visit)
+	}
 }
 
 // A file of 1 GiB goes through in little memory.

@@ -16,14 +16,22 @@ import (
 // format that can say it: ustar, else pax (POSIX.1-2024, pax).
 func writeTar(w io.Writer, changes []vfs.Change) error {
 	tw := tar.NewWriter(w)
-	seen := make(map[string]bool, len(changes))
+	entries := make(map[string]vfs.Entry, len(changes))
 	for _, change := range changes {
-		if seen[change.Path] {
-			return fmt.Errorf("%s: changed twice", change.Path)
+		if _, ok := entries[change.Path]; ok {
+			return fmt.Errorf("%q: changed twice", change.Path)
 		}
-		seen[change.Path] = true
+		if change.HardLink != "" {
+			// Tools that unpack a link set the attributes that its header has.
+			target, ok := entries[change.HardLink]
+			if !ok {
+				return fmt.Errorf("%q: links to %q, which is not in the layer", change.Path, change.HardLink)
+			}
+			change.Mode, change.UID, change.GID, change.ModTime = target.Mode, target.UID, target.GID, target.ModTime
+		}
+		entries[change.Path] = change.Entry
 		if err := writeChange(tw, change); err != nil {
-			return fmt.Errorf("%s: %w", change.Path, err)
+			return fmt.Errorf("%q: %w", change.Path, err)
 		}
 	}
 	return tw.Close()
