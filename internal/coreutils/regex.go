@@ -155,3 +155,25 @@ func (r *regex) all(s []byte, n int) [][]int {
 	}
 	return out
 }
+
+// compileGo compiles a pattern of package regexp that another package wrote.
+func compileGo(expr string) (*regexp.Regexp, error) { return regexp.Compile(expr) }
+
+// compilePerl compiles a pattern of grep -P: the part of Perl's syntax that package regexp has.
+func compilePerl(p string, opt regexOptions) (*regex, error) {
+	flags := "(?s)"
+	if opt.fold {
+		flags = "(?si)"
+	}
+	switch {
+	case opt.line:
+		p = `\A(?:` + p + `)\z`
+	case opt.word:
+		p = `(?:\A|[^\pL\pN_])(` + p + `)(?:\z|[^\pL\pN_])`
+	}
+	re, err := regexp.Compile(flags + p)
+	if err != nil {
+		return nil, errors.New("unsupported Perl regular expression: " + err.Error())
+	}
+	return &regex{groups: re.NumSubexp(), re: re, opt: opt, word: opt.word}, nil
+}

@@ -45,7 +45,7 @@ func (e *Env) accounts(file string, fields int) []account {
 	return list
 }
 
-func findName(list []account, name string) (account, bool) {
+func accountNamed(list []account, name string) (account, bool) {
 	for _, a := range list {
 		if a.name == name {
 			return a, true
@@ -65,7 +65,7 @@ func userName(list []account, uid uint32) string {
 
 // HomeDir returns the home directory that the box's /etc/passwd gives a user.
 func (e *Env) HomeDir(user string) (string, bool) {
-	a, ok := findName(e.users(), user)
+	a, ok := accountNamed(e.users(), user)
 	return a.home, ok
 }
 
@@ -74,7 +74,7 @@ func (e *Env) parseOwner(s string) (uid, gid int, err error) {
 	uid, gid = -1, -1
 	user, group, colon := strings.Cut(s, ":")
 	if user != "" {
-		a, ok := findName(e.users(), user)
+		a, ok := accountNamed(e.users(), user)
 		switch n, nerr := strconv.ParseUint(user, 10, 31); {
 		case ok:
 			uid = int(a.uid)
@@ -96,7 +96,7 @@ func (e *Env) parseOwner(s string) (uid, gid int, err error) {
 }
 
 func (e *Env) parseGroup(s string) (int, error) {
-	if a, ok := findName(e.groups(), s); ok {
+	if a, ok := accountNamed(e.groups(), s); ok {
 		return int(a.gid), nil
 	}
 	n, err := strconv.ParseUint(s, 10, 31)
@@ -115,7 +115,7 @@ func idMain(c *call) int {
 	users, groups := c.users(), c.groups()
 	self := account{name: userName(users, c.UID), uid: c.UID, gid: c.GID}
 	if len(operands) > 0 {
-		a, ok := findName(users, operands[0])
+		a, ok := accountNamed(users, operands[0])
 		if !ok {
 			c.errorf("%s: no such user", quote(operands[0]))
 			return 1

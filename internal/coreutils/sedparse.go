@@ -1,0 +1,531 @@
+package coreutils
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// sedCommand is one command of a script, with its addresses.
+type sedCommand struct {
+	first, second *sedAddress
+	negate        bool
+	name          byte
+	text          string // of a, i, c; file of r, w; label of b, t, T
+	target        int    // of b, t, T and {: index of the command to go on with
+	code          int    // of q, Q
+	re            *regex // of s; nil: the last one used
+	replacement   []sedPart
+	global, print bool
+	nth           int
+	file          string        // of the w flag
+	table         map[rune]rune // of y
+
+	active bool // within its range
+	until  int  // line the range ends at
+}
+
+// sedAddress is a line number, $, a regular expression, FIRST~STEP, or as a second address +N or ~N.
+type sedAddress struct {
+	kind byte // n, $, /, ~ (first~step), + or m (multiple)
+	n    int
+	step int
+	re   *regex // nil with kind '/': the last one used
+}
+
+// sedPart is a piece of a replacement: text, or a group, each in the case that \U \L \u \l \E select.
+type sedPart struct {
+	text  string
+	group int // -1: text
+	fold  byte
+	once  byte
+}
+
+const maxSedCommands = 10000
+
+type sedParser struct {
+	s        string
+	pos      int
+	extended bool
+	quiet    bool // "#n" on the first line
+}
+
+func (p *sedParser) parse() ([]sedCommand, error) {
+	if p.s == "#n" || strings.HasPrefix(p.s, "#n\n") {
+		p.quiet = true
+	}
+	var cmds []sedCommand
+	var open []int
+	labels := map[string]int{}
+	for {
+		p.skip(" \t\n;")
+		if p.pos >= len(p.s) {
+			break
+		}
+		if len(cmds) > maxSedCommands {
+			return nil, errors.New("script is too long")
+		}
+		c, err := p.command()
+		if err != nil {
+			return nil, err
+		}
+		switch c.name {
+		case '#':
+			continue
+		case ':':
+			labels[c.text] = len(cmds)
+			continue
+		case '{':
+			open = append(open, len(cmds))
+		case '}':
+			if len(open) == 0 {
+				return nil, errors.New("unexpected `}'")
+			}
+			cmds[open[len(open)-1]].target = len(cmds)
+			open = open[:len(open)-1]
+			continue
+		}
+		cmds = append(cmds, c)
+	}
+	if len(open) > 0 {
+		return nil, errors.New("unmatched `{'")
+	}
+	for i, c := range cmds {
+		if c.name == 'b' || c.name == 't' || c.name == 'T' {
+			at, ok := labels[c.text]
+			if c.text == "" {
+				at, ok = len(cmds), true
+			}
+			if !ok {
+				return nil, errors.New("can't find label for jump to `" + c.text + "'")
+			}
+			cmds[i].target = at
+		}
+	}
+	return cmds, nil
+}
+
+func (p *sedParser) skip(set string) {
+	for p.pos < len(p.s) && strings.IndexByte(set, p.s[p.pos]) >= 0 {
+		p.pos++
+	}
+}
+
+func (p *sedParser) peek() byte {
+	if p.pos < len(p.s) {
+		return p.s[p.pos]
+	}
+	return 0
+}
+
+func (p *sedParser) command() (c sedCommand, err error) {
+	if c.first, err = p.address(false); err != nil {
+		return c, err
+	}
+	p.skip(" \t")
+	if c.first != nil && p.peek() == ',' {
+		p.pos++
+		p.skip(" \t")
+		if c.second, err = p.address(true); err != nil {
+			return c, err
+		}
+		if c.second == nil {
+			return c, errors.New("unexpected `,'")
+		}
+	}
+	p.skip(" \t")
+	for p.peek() == '!' {
+		c.negate = true
+		p.pos++
+		p.skip(" \t")
+	}
+	if p.pos >= len(p.s) {
+		return c, errors.New("missing command")
+	}
+	c.name = p.s[p.pos]
+	p.pos++
+	return c, p.arguments(&c)
+}
+
+func (p *sedParser) address(second bool) (*sedAddress, error) {
+	switch b := p.peek(); {
+	case isDigit(b):
+		n := p.number()
+		if p.peek() == '~' && !second {
+			p.pos++
+			return &sedAddress{kind: '~', n: n, step: p.number()}, nil
+		}
+		return &sedAddress{kind: 'n', n: n}, nil
+	case b == '$':
+		p.pos++
+		return &sedAddress{kind: '$'}, nil
+	case b == '/' || b == '\\':
+		return p.regexAddress(b)
+	case second && (b == '+' || b == '~'):
+		p.pos++
+		kind := byte('+')
+		if b == '~' {
+			kind = 'm'
+		}
+		return &sedAddress{kind: kind, n: p.number()}, nil
+	}
+	return nil, nil
+}
+
+func (p *sedParser) number() int {
+	start := p.pos
+	for isDigit(p.peek()) {
+		p.pos++
+	}
+	n, _ := strconv.Atoi(p.s[start:p.pos])
+	return n
+}
+
+func (p *sedParser) regexAddress(b byte) (*sedAddress, error) {
+	p.pos++
+	delim := b
+	if b == '\\' {
+		if p.pos >= len(p.s) {
+			return nil, errors.New("unexpected end of script")
+		}
+		delim = p.s[p.pos]
+		p.pos++
+	}
+	text, ok := p.delimited(delim, true)
+	if !ok {
+		return nil, errors.New("unterminated address regex")
+	}
+	opt := regexOptions{extended: p.extended, escapes: true}
+	for {
+		switch p.peek() {
+		case 'I':
+			opt.fold = true
+		case 'M':
+			opt.multiline = true
+		default:
+			a := &sedAddress{kind: '/'}
+			var err error
+			if text != "" {
+				a.re, err = compileRegex(text, opt)
+			}
+			return a, err
+		}
+		p.pos++
+	}
+}
+
+// delimited reads up to an unescaped delim, which it skips. An escaped delim loses its backslash; in a regular
+// expression "\n" stays and brackets shield the delimiter.
+func (p *sedParser) delimited(delim byte, regex bool) (string, bool) {
+	var b strings.Builder
+	bracket := false
+	for ; p.pos < len(p.s); p.pos++ {
+		ch := p.s[p.pos]
+		switch {
+		case ch == '\\' && p.pos+1 < len(p.s) && !bracket:
+			p.pos++
+			if next := p.s[p.pos]; next == delim && delim != '\\' {
+				if regex && strings.IndexByte(".*[]^$+?{}()|", delim) >= 0 {
+					b.WriteByte('\\') // s.a\.b.c. means a literal dot
+				}
+				b.WriteByte(delim)
+			} else {
+				b.WriteByte('\\')
+				b.WriteByte(next)
+			}
+			continue
+		case regex && ch == '[' && !bracket:
+			bracket = true
+			b.WriteByte(ch)
+			for _, c := range []byte{'^', ']'} { // a ] in front is a member
+				if p.pos+1 < len(p.s) && p.s[p.pos+1] == c {
+					p.pos++
+					b.WriteByte(c)
+				}
+			}
+			continue
+		case ch == ']' && bracket:
+			bracket = false
+		case ch == '[' && bracket && p.pos+1 < len(p.s) && strings.IndexByte(":.=", p.s[p.pos+1]) >= 0:
+			if end := strings.Index(p.s[p.pos+2:], p.s[p.pos+1:p.pos+2]+"]"); end >= 0 {
+				b.WriteString(p.s[p.pos : p.pos+4+end])
+				p.pos += 3 + end
+				continue
+			}
+		case ch == delim && !bracket:
+			p.pos++
+			return b.String(), true
+		case ch == '\n' && regex && delim != '\n':
+			return "", false
+		}
+		b.WriteByte(ch)
+	}
+	return "", false
+}
+
+func (p *sedParser) arguments(c *sedCommand) error {
+	switch c.name {
+	case '{':
+		return nil
+	case '}', ':', '#':
+		if c.first != nil && c.name != '#' {
+			return errors.New(string(c.name) + " doesn't want any addresses")
+		}
+		if c.name == ':' {
+			p.skip(" \t")
+			if c.text = p.label(" \t\n;"); c.text == "" {
+				return errors.New("\":\" lacks a label")
+			}
+		}
+		if c.name == '#' {
+			p.label("\n")
+		}
+		if c.name == '}' {
+			return p.end()
+		}
+		return nil
+	case '=', 'd', 'D', 'F', 'g', 'G', 'h', 'H', 'n', 'N', 'p', 'P', 'x', 'z':
+		return p.end()
+	case 'l', 'q', 'Q', 'L':
+		p.skip(" \t")
+		c.code = p.number()
+		return p.end()
+	case 'a', 'i', 'c':
+		return p.textArgument(c)
+	case 'b', 't', 'T':
+		p.skip(" \t")
+		c.text = strings.TrimRight(p.label("\n;}"), " \t")
+		return p.end()
+	case 'r', 'w', 'R', 'W':
+		p.skip(" \t")
+		if c.text = p.label("\n"); c.text == "" {
+			return errors.New("missing filename in r/R/w/W commands")
+		}
+		return nil
+	case 's':
+		return p.substitution(c)
+	case 'y':
+		return p.transliteration(c)
+	case 'e':
+		return errors.New("the e command is not available in a box")
+	}
+	return fmt.Errorf("unknown command: `%c'", c.name)
+}
+
+func (p *sedParser) label(stop string) string {
+	start := p.pos
+	for p.pos < len(p.s) && strings.IndexByte(stop, p.s[p.pos]) < 0 {
+		p.pos++
+	}
+	return p.s[start:p.pos]
+}
+
+// end checks that nothing but a separator follows a command.
+func (p *sedParser) end() error {
+	p.skip(" \t")
+	switch p.peek() {
+	case 0, '\n', ';':
+		return nil
+	case '}', '#':
+		return nil
+	}
+	return errors.New("extra characters after command")
+}
+
+// textArgument reads the text of a, i and c: "a\" and lines, or GNU's "a text".
+func (p *sedParser) textArgument(c *sedCommand) error {
+	p.skip(" \t")
+	if p.pos >= len(p.s) {
+		return errors.New("expected \\ after `a', `c' or `i'")
+	}
+	if p.peek() == '\\' {
+		p.pos++
+		p.skip(" \t")
+		if p.peek() == '\n' {
+			p.pos++
+		} else if p.pos < len(p.s) && strings.IndexByte("abcdefghijklmnopqrstuvwxyz", p.peek()) < 0 {
+			// "a\text" keeps leading blanks.
+			p.pos = strings.LastIndexByte(p.s[:p.pos], '\\') + 1
+		}
+	}
+	var b strings.Builder
+	for ; p.pos < len(p.s) && p.s[p.pos] != '\n'; p.pos++ {
+		if p.s[p.pos] == '\\' && p.pos+1 < len(p.s) {
+			p.pos++
+			if r, n, ok := sedEscape(p.s[p.pos:]); ok && b.Len() > 0 {
+				b.WriteString(string(r))
+				p.pos += n - 1
+				continue
+			}
+		}
+		b.WriteByte(p.s[p.pos])
+	}
+	c.text = b.String() + "\n"
+	return nil
+}
+
+func (p *sedParser) substitution(c *sedCommand) error {
+	unterminated := errors.New("unterminated `s' command")
+	if p.pos >= len(p.s) || p.s[p.pos] == '\n' || p.s[p.pos] == '\\' {
+		return unterminated
+	}
+	delim := p.s[p.pos]
+	p.pos++
+	re, ok := p.delimited(delim, true)
+	if !ok {
+		return unterminated
+	}
+	repl, ok := p.delimited(delim, false)
+	if !ok {
+		return unterminated
+	}
+	opt := regexOptions{extended: p.extended, escapes: true}
+	if err := p.substitutionFlags(c, &opt); err != nil {
+		return err
+	}
+	groups := 9
+	if re != "" {
+		var err error
+		if c.re, err = compileRegex(re, opt); err != nil {
+			return err
+		}
+		groups = c.re.groups
+	}
+	var err error
+	c.replacement, err = parseReplacement(repl, groups)
+	return err
+}
+
+func (p *sedParser) substitutionFlags(c *sedCommand, opt *regexOptions) error {
+	for {
+		switch b := p.peek(); b {
+		case 'g':
+			c.global = true
+		case 'p':
+			c.print = true
+		case 'i', 'I':
+			opt.fold = true
+		case 'm', 'M':
+			opt.multiline = true
+		case 'e':
+			return errors.New("the e flag is not available in a box")
+		case 'w':
+			p.pos++
+			p.skip(" \t")
+			if c.file = p.label("\n"); c.file == "" {
+				return errors.New("missing filename in r/R/w/W commands")
+			}
+			return nil
+		default:
+			if isDigit(b) {
+				if c.nth = p.number(); c.nth == 0 {
+					return errors.New("number option to `s' command may not be zero")
+				}
+				continue
+			}
+			if p.end() != nil {
+				return errors.New("unknown option to `s'")
+			}
+			return nil
+		}
+		p.pos++
+	}
+}
+
+// parseReplacement splits the right side of s into text and groups.
+func parseReplacement(s string, groups int) ([]sedPart, error) {
+	var parts []sedPart
+	var text strings.Builder
+	fold, once := byte(0), byte(0)
+	flush := func() {
+		if text.Len() > 0 {
+			parts = append(parts, sedPart{text.String(), -1, fold, once})
+			text.Reset()
+			once = 0
+		}
+	}
+	group := func(n int) {
+		flush()
+		parts = append(parts, sedPart{"", n, fold, once})
+		once = 0
+	}
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '&':
+			group(0)
+		case s[i] != '\\' || i+1 == len(s):
+			text.WriteByte(s[i])
+		default:
+			i++
+			switch b := s[i]; {
+			case isDigit(b):
+				if n := int(b - '0'); n > groups {
+					return nil, fmt.Errorf("invalid reference \\%d on `s' command's RHS", n)
+				}
+				group(int(b - '0'))
+			case b == 'U' || b == 'L' || b == 'E':
+				flush()
+				if fold = b; b == 'E' {
+					fold = 0
+				}
+				once = 0
+			case b == 'u' || b == 'l':
+				flush()
+				once = b
+			default:
+				if r, n, ok := sedEscape(s[i:]); ok {
+					text.WriteString(string(r))
+					i += n - 1
+				} else {
+					text.WriteByte(b)
+				}
+			}
+		}
+	}
+	flush()
+	return parts, nil
+}
+
+func (p *sedParser) transliteration(c *sedCommand) error {
+	if p.pos >= len(p.s) {
+		return errors.New("unterminated `y' command")
+	}
+	delim := p.s[p.pos]
+	p.pos++
+	from, ok1 := p.delimited(delim, false)
+	to, ok2 := p.delimited(delim, false)
+	if !ok1 || !ok2 {
+		return errors.New("unterminated `y' command")
+	}
+	a, b := unescapeRunes(from), unescapeRunes(to)
+	if len(a) != len(b) {
+		return errors.New("strings for `y' command are different lengths")
+	}
+	c.table = map[rune]rune{}
+	for i, r := range a {
+		if _, ok := c.table[r]; !ok {
+			c.table[r] = b[i]
+		}
+	}
+	return p.end()
+}
+
+func unescapeRunes(s string) []rune {
+	var out []rune
+	runes := []rune(s)
+	for i := 0; i < len(runes); i++ {
+		if runes[i] == '\\' && i+1 < len(runes) {
+			i++
+			if r, _, ok := sedEscape(string(runes[i : i+1])); ok {
+				out = append(out, r)
+				continue
+			}
+			if runes[i] != '\\' {
+				out = append(out, '\\')
+			}
+		}
+		out = append(out, runes[i])
+	}
+	return out
+}
