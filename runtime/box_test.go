@@ -277,8 +277,8 @@ func TestTmp(t *testing.T) {
 func TestWorkingDirectoryIsMade(t *testing.T) {
 	b := newBox(t, nil, v1.Config{WorkingDir: "/a"})
 	for dir, want := range map[string]string{"": "/a", "b/c": "/a/b/c", "/d": "/d", "../e": "/e"} {
-		got, err := run(t, b, Cmd{Args: []string{"sh", "-c", `guest stat "$PWD" && guest env | guest echo`}, Dir: dir})
-		if err != nil || !strings.HasPrefix(got.Stdout, "drwxr-xr-x\n") || !strings.Contains(got.Stdout, "PWD="+want+"\n") {
+		got, err := run(t, b, Cmd{Args: []string{"sh", "-c", `guest ls "$PWD" && guest env`}, Dir: dir})
+		if err != nil || !strings.Contains(got.Stdout, "PWD="+want+"\n") {
 			t.Errorf("Dir %q: %v, %+v", dir, err, got)
 		}
 	}

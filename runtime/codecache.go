@@ -146,7 +146,7 @@ func (c *codeCache) lock(ctx context.Context, d digest) (*lockfile.Lock, error) 
 		select {
 		case <-time.After(lockPoll):
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, ended(ctx)
 		}
 	}
 }

@@ -20,13 +20,13 @@ func ending(ctx context.Context, name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
+		return fmt.Errorf("%q was stopped: %w", name, ended(ctx))
 	case errors.As(err, &exit):
 		if code := int(exit.ExitCode() & 0xff); code != 0 { // as wait(2) has it
 			return &ExitError{code}
 		}
 		return nil
-	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
-		return fmt.Errorf("%q was stopped: %w", name, stopped{ctx.Err(), context.Cause(ctx)})
 	}
 	account := err.Error()
 	if account == stackOverflow {
@@ -39,7 +39,10 @@ func ending(ctx context.Context, name string, err error) error {
 	return fmt.Errorf("running %q: %w", name, err)
 }
 
-// stopped is the end of a context: its text is the cause, and both the cause and the kind of end can be asked for.
+// ended is the end of a context as an error: its text is the cause, and both the cause and the kind of end can be asked
+// for.
+func ended(ctx context.Context) error { return stopped{ctx.Err(), context.Cause(ctx)} }
+
 type stopped struct{ kind, cause error }
 
 func (e stopped) Error() string   { return e.cause.Error() }

@@ -156,7 +156,7 @@ func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*progra
 		select {
 		case <-s.ready:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, ended(ctx)
 		}
 		if s.err == nil {
 			stats.MemoryHits++
@@ -259,7 +259,7 @@ func compileModule(ctx context.Context, r wazero.Runtime, module []byte, workers
 	}
 	compiled, err := r.CompileModule(experimental.WithCompilationWorkers(ctx, workers), module)
 	if ctx.Err() != nil && err != nil {
-		return nil, context.Cause(ctx)
+		return nil, ended(ctx)
 	}
 	if err != nil {
 		return nil, &invalidModuleError{err}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"syscall"
 
 	"boxer.dev/internal/coreutils"
 	"boxer.dev/internal/shell"
@@ -28,16 +29,15 @@ const maxNesting = 64
 
 type nestingKey struct{}
 
-var errNesting = fmt.Errorf("programs that start each other more than %d deep", maxNesting)
-
 // exec runs a command and returns what Run does.
 func (s *sandbox) exec(ctx context.Context, c command) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%q was not started: %w", c.args[0], context.Cause(ctx))
+		return fmt.Errorf("%q was not started: %w", c.args[0], ended(ctx))
 	}
 	depth, _ := ctx.Value(nestingKey{}).(int)
 	if depth == maxNesting {
-		return fmt.Errorf("%q was not started: %w", c.args[0], errNesting)
+		reason := fmt.Sprintf("programs start each other more than %d deep", maxNesting)
+		return &NotExecutableError{Path: c.args[0], Reason: reason, err: syscall.ELOOP}
 	}
 	ctx = context.WithValue(ctx, nestingKey{}, depth+1)
 	watch := stopwatch()

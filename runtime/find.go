@@ -71,7 +71,7 @@ func (s *sandbox) lookup(name string, env []string, dir, wanted string) (found e
 		if found, ok := builtin(name); ok {
 			return found, nil, nil
 		}
-		return executable{}, nil, &NotFoundError{Name: name, Wanted: wanted}
+		return executable{}, nil, &NotFoundError{Name: strings.TrimPrefix(name, "./"), Wanted: wanted}
 	}
 	if err != nil {
 		return executable{}, nil, err
@@ -209,7 +209,7 @@ func (s *sandbox) load(file *vfs.File, name string) (found executable, line []by
 
 // readModule prefers a view of the layer in which the module lies to a copy.
 func (s *sandbox) readModule(file *vfs.File, name string, size int64) (source, error) {
-	if layer, offset, contents, ok := inLayer(file); ok {
+	if layer, offset, contents, ok := file.InLayer(); ok {
 		return s.engine.layered(name, layer, offset, contents, s.diffIDs[layer]), nil
 	}
 	module := make([]byte, size)

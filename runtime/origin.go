@@ -92,14 +92,3 @@ func (e *Engine) recall(diffID string, offset int64, contents []byte) digest {
 	}
 	return is
 }
-
-// inLayer tells where in a layer an unchanged file lies, and shows its contents there.
-func inLayer(file any) (layer *vfs.Layer, offset int64, contents []byte, ok bool) {
-	f, ok := file.(interface {
-		InLayer() (*vfs.Layer, int64, []byte, bool)
-	})
-	if !ok {
-		return nil, 0, nil, false
-	}
-	return f.InLayer()
-}

@@ -143,8 +143,8 @@ func TestHostDirectoryIsNotMountedByDefault(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	b := newBox(t, nil, v1.Config{})
-	script := `head -c 2000000 /dev/zero > /big`
-	got, err := run(t, b, Cmd{Args: []string{"sh", "-c", script}, Limits: vfs.Limits{Bytes: 1 << 20}})
+	script := `head -c 40000000 /dev/zero > /big`
+	got, err := run(t, b, Cmd{Args: []string{"sh", "-c", script}, Limits: vfs.Limits{Bytes: 32 << 20}})
 	if got.Status == 0 || !strings.Contains(got.Stderr, "No space left") {
 		t.Errorf("%+v, %v", got, err)
 	}
