@@ -255,6 +255,8 @@ func ttySize(c call) errno {
 
 func (d *descriptor) isTerminal() bool {
 	switch o := d.object.(type) {
+	case *terminal:
+		return true
 	case *input:
 		return o.terminal
 	case *output:

@@ -117,7 +117,7 @@ func TestChown(t *testing.T) {
 	for _, c := range []struct {
 		uid, gid         uint64
 		wantUID, wantGID uint32
-	}{{1000, 100, 1000, 100}, {unchanged, 5, 1000, 5}, {7, unchanged, 7, 5}, {unchanged, unchanged, 7, 5}, {1 << 31, 0, 1 << 31, 0}} {
+	}{{1000, 100, 1000, 100}, {unchanged, 5, 1000, 5}, {7, unchanged, 7, 5}, {unchanged, unchanged, 1000, 5}, {1 << 31, 0, 1 << 31, 0}} {
 		g.ok("boxer.path_chown", root, 0, name, n, c.uid, c.gid)
 		if _, uid, gid := g.modeOf("f"); uid != c.wantUID || gid != c.wantGID {
 			t.Errorf("path_chown %d:%d: owner is %d:%d", c.uid, c.gid, uid, gid)

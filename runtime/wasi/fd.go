@@ -1,10 +1,6 @@
 package wasi
 
-import (
-	"io/fs"
-
-	"boxer.dev/vfs"
-)
+import "boxer.dev/vfs"
 
 // fdflags are the flags of an open file description.
 type fdflags uint16
@@ -262,10 +258,4 @@ func fdFilestatSetSize(c call) errno {
 func (c call) isOpen(arg int) bool {
 	_, e := c.files.lookup(c.u32(arg))
 	return e == 0
-}
-
-// kindOf returns the type bits of an open file.
-func kindOf(f *vfs.File) (fs.FileMode, error) {
-	st, err := f.Stat()
-	return st.Mode & fs.ModeType, err
 }

@@ -164,7 +164,7 @@ func (c call) joined(v iovecs) []byte {
 // fdPread: fd, iovs, iovs_len, offset, nread*.
 func fdPread(c call) errno {
 	return c.positioned(rightFdRead|rightFdSeek, func(n *node, p []byte, at int64) (int, error) {
-		return endIsZero(n.ReadAt(p, min(at, vfs.MaxFileSize)))
+		return endIsZero(n.ReadAt(n.bounded(p), min(at, vfs.MaxFileSize)))
 	})
 }
 
@@ -174,7 +174,7 @@ func fdPwrite(c call) errno {
 		if at > vfs.MaxFileSize {
 			return 0, errnoFbig
 		}
-		return n.WriteAt(p, at)
+		return n.WriteAt(n.bounded(p), at)
 	})
 }
 

@@ -20,8 +20,10 @@ func FuzzCalls(f *testing.F) {
 		f.Add([]byte{byte(i), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	}
 	f.Fuzz(func(t *testing.T, program []byte) {
+		tree := vfs.New()
+		tree.Configure(vfs.Config{Limits: vfs.Limits{Bytes: 1 << 20, Files: 100}})
 		g := newGuest(t, &Process{
-			FS: vfs.New(), Stdin: strings.NewReader("input"), MaxFiles: 32,
+			FS: tree, Stdin: strings.NewReader("input"), MaxFiles: 32,
 			Clock: stillClock(new([]time.Duration)),
 		})
 		// Something for pointers to find: paths, an array of buffers, and memory

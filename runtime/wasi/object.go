@@ -89,7 +89,8 @@ func (d *descriptor) unfit(r rights) errno {
 // node is an open file, directory or device of the tree.
 type node struct {
 	*vfs.File
-	kind fs.FileMode
+	kind  fs.FileMode
+	slash bool // it is what the program knows as "/"
 }
 
 func (n *node) mode() fs.FileMode { return n.kind }
@@ -105,11 +106,18 @@ func (n *node) stat() (vfs.Stat, error) { return n.Stat() }
 func (n *node) close() error            { return n.Close() }
 
 func (n *node) read(_ context.Context, p []byte, _ bool) (int, error) {
-	return endIsZero(n.Read(p))
+	return endIsZero(n.Read(n.bounded(p)))
 }
 
 func (n *node) write(_ context.Context, p []byte, _ bool) (int, error) {
-	return n.Write(p)
+	return n.Write(n.bounded(p))
+}
+
+func (n *node) bounded(p []byte) []byte {
+	if n.kind&fs.ModeDevice != 0 {
+		return p[:min(len(p), deviceTransfer)]
+	}
+	return p
 }
 
 func (n *node) readable() readiness {

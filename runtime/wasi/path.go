@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"io/fs"
+	"path"
 	"strings"
 
 	"boxer.dev/vfs"
@@ -20,32 +21,45 @@ const (
 // lookup reads the arguments that begin most calls on paths: fd, lookupflags,
 // path, path_len.
 func (c call) lookup(needed rights) (dir *node, name string, at vfs.At, e errno) {
-	dir, name, e = c.beneath(0, 2, needed)
+	dir, name, at, e = c.beneath(0, 2, needed)
 	if e != 0 {
 		return nil, "", 0, e
 	}
-	at, e = lookupFlags(c.u32(1))
-	return dir, name, at, e
+	flags, e := lookupFlags(c.u32(1))
+	return dir, name, at | flags, e
 }
 
 func lookupFlags(flags uint32) (vfs.At, errno) {
 	switch flags {
 	case 0:
-		return vfs.AtBeneath | vfs.AtNoFollow, 0
+		return vfs.AtNoFollow, 0
 	case lookupFollow:
-		return vfs.AtBeneath, 0
+		return 0, 0
 	}
 	return 0, errnoInval
 }
 
 // beneath reads a directory descriptor and a path relative to it.
-func (c call) beneath(fd, path int, needed rights) (dir *node, name string, e errno) {
-	name, e = c.path(path)
+func (c call) beneath(fd, arg int, needed rights) (dir *node, name string, at vfs.At, e errno) {
+	name, e = c.path(arg)
 	if e != 0 {
-		return nil, "", e
+		return nil, "", 0, e
 	}
 	dir, e = c.node(fd, needed)
-	return dir, name, e
+	if e != 0 {
+		return nil, "", 0, e
+	}
+	return dir, name, dir.confine(name), 0
+}
+
+// confine returns how to keep a lookup of name inside n. From what the program
+// knows as "/" there is no way up: ".." stays there, as POSIX has it. From any
+// other directory it would lead out, which vfs refuses.
+func (n *node) confine(name string) vfs.At {
+	if n.slash && !strings.HasPrefix(name, "/") {
+		return 0
+	}
+	return vfs.AtBeneath
 }
 
 // pathOpen: fd, lookupflags, path, path_len, oflags, rights_base,
@@ -140,21 +154,26 @@ func (c call) open(dir *descriptor, name string, flag vfs.Flag, mode fs.FileMode
 	if !ok {
 		return descriptor{}, errnoNotdir
 	}
-	f, err := start.OpenAt(name, flag, mode, at)
+	f, err := start.OpenAt(name, flag, mode, at|start.confine(name))
 	if err != nil {
 		return descriptor{}, errnoOf(err)
 	}
-	kind, err := kindOf(f)
+	st, err := f.Stat()
 	if err != nil {
 		f.Close()
 		return descriptor{}, errnoOf(err)
 	}
-	n := &node{f, kind}
-	d := descriptor{
-		description: &description{object: n, flags: fdflags(c.u32(7))},
-		base:        grant(n, rights(c.u64(5)), dir.inheriting),
+	o := c.stream(st)
+	if o == nil {
+		o = &node{f, st.Mode & fs.ModeType, start.slash && path.Clean(name) == "."}
+	} else {
+		f.Close()
 	}
-	if kind.IsDir() {
+	d := descriptor{
+		description: &description{object: o, flags: fdflags(c.u32(7))},
+		base:        grant(o, rights(c.u64(5)), dir.inheriting),
+	}
+	if st.IsDir() {
 		d.inheriting = dir.inheriting
 	}
 	return d, 0
@@ -163,29 +182,29 @@ func (c call) open(dir *descriptor, name string, flag vfs.Flag, mode fs.FileMode
 // pathCreateDirectory: fd, path, path_len.
 func pathCreateDirectory(c call) errno {
 	mode := c.creationMode(0o777)
-	dir, name, e := c.beneath(0, 1, rightPathCreateDirectory)
+	dir, name, at, e := c.beneath(0, 1, rightPathCreateDirectory)
 	if e != 0 {
 		return e
 	}
-	return errnoOf(dir.MkdirAt(name, mode, vfs.AtBeneath))
+	return errnoOf(dir.MkdirAt(name, mode, at))
 }
 
 // pathRemoveDirectory: fd, path, path_len.
 func pathRemoveDirectory(c call) errno {
-	dir, name, e := c.beneath(0, 1, rightPathRemoveDirectory)
+	dir, name, at, e := c.beneath(0, 1, rightPathRemoveDirectory)
 	if e != 0 {
 		return e
 	}
-	return errnoOf(dir.RmdirAt(name, vfs.AtBeneath))
+	return errnoOf(dir.RmdirAt(name, at))
 }
 
 // pathUnlinkFile: fd, path, path_len.
 func pathUnlinkFile(c call) errno {
-	dir, name, e := c.beneath(0, 1, rightPathUnlinkFile)
+	dir, name, at, e := c.beneath(0, 1, rightPathUnlinkFile)
 	if e != 0 {
 		return e
 	}
-	return errnoOf(dir.UnlinkAt(name, vfs.AtBeneath))
+	return errnoOf(dir.UnlinkAt(name, at))
 }
 
 // pathLink: old_fd, old_flags, old_path, old_path_len, new_fd, new_path,
@@ -195,53 +214,43 @@ func pathLink(c call) errno {
 	if e != 0 {
 		return e
 	}
-	to, newname, e := c.beneath(4, 5, rightPathLinkTarget)
+	to, newname, toAt, e := c.beneath(4, 5, rightPathLinkTarget)
 	if e != 0 {
 		return e
 	}
-	return errnoOf(from.LinkAt(oldname, to.File, newname, at))
+	return errnoOf(from.LinkAt(oldname, to.File, newname, at|toAt))
 }
 
 // pathRename: fd, old_path, old_path_len, new_fd, new_path, new_path_len.
 func pathRename(c call) errno {
-	from, oldname, e := c.beneath(0, 1, rightPathRenameSource)
+	from, oldname, at, e := c.beneath(0, 1, rightPathRenameSource)
 	if e != 0 {
 		return e
 	}
-	to, newname, e := c.beneath(3, 4, rightPathRenameTarget)
+	to, newname, toAt, e := c.beneath(3, 4, rightPathRenameTarget)
 	if e != 0 {
 		return e
 	}
-	return errnoOf(from.RenameAt(oldname, to.File, newname, vfs.AtBeneath))
+	return errnoOf(from.RenameAt(oldname, to.File, newname, at|toAt))
 }
 
 // pathSymlink: old_path, old_path_len, fd, new_path, new_path_len. A link made
-// through the root of the tree may hold any target. One made through another
-// directory must not be absolute: the descriptor is the right to what lies
-// beneath it, and nothing followed from there could pass such a link.
+// through "/" may hold any target. One made through another directory must not
+// be absolute: the descriptor is the right to what lies beneath it, and no
+// lookup from there could pass such a link.
 func pathSymlink(c call) errno {
 	target, e := c.path(0)
 	if e != 0 {
 		return e
 	}
-	dir, name, e := c.beneath(2, 3, rightPathSymlink)
+	dir, name, at, e := c.beneath(2, 3, rightPathSymlink)
 	if e != 0 {
 		return e
 	}
-	if strings.HasPrefix(target, "/") && !dir.isRoot() {
+	if strings.HasPrefix(target, "/") && !dir.slash {
 		return errnoPerm
 	}
-	return errnoOf(dir.SymlinkAt(target, name, vfs.AtBeneath))
-}
-
-// isRoot reports whether n is the root directory of its tree.
-func (n *node) isRoot() bool {
-	self, err := n.Stat()
-	if err != nil {
-		return false
-	}
-	root, err := n.StatAt("/", 0)
-	return err == nil && self.Dev == root.Dev && self.Ino == root.Ino
+	return errnoOf(dir.SymlinkAt(target, name, at))
 }
 
 // pathReadlink: fd, path, path_len, buf, buf_len, bufused*. A target longer than
@@ -255,11 +264,11 @@ func pathReadlink(c call) errno {
 	if e != 0 {
 		return e
 	}
-	dir, name, e := c.beneath(0, 1, rightPathReadlink)
+	dir, name, at, e := c.beneath(0, 1, rightPathReadlink)
 	if e != 0 {
 		return e
 	}
-	target, err := dir.ReadlinkAt(name, vfs.AtBeneath)
+	target, err := dir.ReadlinkAt(name, at)
 	if err != nil {
 		return errnoOf(err)
 	}

@@ -3,6 +3,8 @@ package wasi
 import (
 	"strings"
 	"testing"
+
+	"boxer.dev/vfs"
 )
 
 func TestPathOpenInterestingPaths(t *testing.T) {
@@ -113,7 +115,7 @@ func TestSymlinkTrailingSlash(t *testing.T) {
 		g.symlink(errnoExist, "source", root, "d")
 		g.file(root, "f", "")
 		g.symlink(errnoExist, "source", root, "f")
-		g.symlink(errnoNotdir, "source", root, "f/")
+		g.symlink(errnoExist, "source", root, "f/")
 		g.symlink(errnoNoent, "", root, "empty")
 	})
 }
@@ -194,7 +196,7 @@ func TestRename(t *testing.T) {
 		}
 		mkdir("d")
 		g.rename(errnoIsdir, root, "z", root, "d")
-		g.rename(errnoInval, root, "d", root, "d/into/itself"[:6])
+		g.rename(errnoInval, root, "d", root, "d/into")
 		g.rename(0, root, "z", root, "z")
 
 		g.rename(0, root, "d/", root, "e")
@@ -283,4 +285,22 @@ func TestUnlinkedFileStaysOpen(t *testing.T) {
 			t.Errorf("contents of the unlinked file: %q", got)
 		}
 	})
+}
+
+func TestSlashHasNoWayUp(t *testing.T) {
+	eachTree(t, func(t *testing.T, g *guest) {
+		g.file(root, "f", "")
+		g.path1(0, "path_create_directory", root, "d")
+		g.symlink(0, "../../f", root, "d/up")
+		for _, name := range []string{"../f", "d/../../../f", "d/up"} {
+			g.ok("fd_close", g.open(root, name, open{follow: true}))
+		}
+		g.rename(0, root, "../f", root, "../../g")
+		g.openFails(errnoPerm, root, "/g", open{})
+	})
+	data := vfs.New()
+	g := newGuest(t, &Process{Preopens: []Preopen{{Name: "data", Path: "/", FS: data}}})
+	g.file(root, "f", "")
+	g.openFails(errnoPerm, root, "../f", open{})
+	g.symlink(errnoPerm, "/f", root, "link")
 }

@@ -156,9 +156,15 @@ func (p *poll) file(s []byte, kind byte) {
 	r := d.readiness(kind)
 	if r.ready {
 		p.emit(s, 0, r)
-	} else if d.object == p.stdin {
+	} else if d.reads(p.stdin) {
 		p.input = true
 	}
+}
+
+// reads reports whether in is what is read through d.
+func (d *descriptor) reads(in *input) bool {
+	t, ok := d.object.(*terminal)
+	return d.object == object(in) || ok && t.in == in
 }
 
 func (d *descriptor) readiness(kind byte) readiness {

@@ -113,7 +113,7 @@ func (p *Process) openPreopens() error {
 		if err != nil {
 			return fmt.Errorf("opening %s for the program: %w", pre.Name, err)
 		}
-		dir := &node{f, fs.ModeDir}
+		dir := &node{f, fs.ModeDir, path.Clean(pre.Name) == "/" && pre.at() == "/"}
 		p.files.insert(3, descriptor{&description{object: dir}, directoryRights, inheritedRights, &pre.Name})
 	}
 	return nil
@@ -123,11 +123,14 @@ func (p Preopen) open(tree *vfs.FS) (*vfs.File, error) {
 	if p.FS != nil {
 		tree = p.FS
 	}
-	at := p.Path
-	if at == "" {
-		at = p.Name
+	return tree.Open(p.at(), vfs.O_RDONLY|vfs.O_DIRECTORY, 0)
+}
+
+func (p Preopen) at() string {
+	if p.Path == "" {
+		return path.Join("/", p.Name)
 	}
-	return tree.Open(path.Join("/", at), vfs.O_RDONLY|vfs.O_DIRECTORY, 0)
+	return path.Join("/", p.Path)
 }
 
 // Close ends the run: it closes the descriptors that the program left open and

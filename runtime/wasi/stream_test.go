@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -9,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+
+	"boxer.dev/vfs"
+	"github.com/tetratelabs/wazero/sys"
 )
 
 func TestReadStdin(t *testing.T) {
@@ -218,4 +222,40 @@ func (r *resuming) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return copy(p, part), nil
+}
+
+func TestDevicesOfTheStreams(t *testing.T) {
+	in, typed := io.Pipe()
+	var out, errs bytes.Buffer
+	tree := vfs.New()
+	devices := vfs.Devices(vfs.DeviceSet{Stdin: in, Stdout: &out, Stderr: &errs, Terminal: true})
+	if err := tree.Mount("/dev", devices, vfs.MountOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	g := newGuestIn(t, ctx, &Process{FS: tree, Stdin: in, Stdout: &out, Stderr: &errs, Terminal: Terminal{true, true, false, nil}}, memoryModule)
+	stdin := g.open(root, "dev/stdin", open{rights: rightFdRead})
+	tty := g.open(root, "dev/tty", open{})
+	go io.WriteString(typed, "abcdef")
+	g.poll(onFile(1, eventFdRead, tty)) // reads ahead
+	if got := g.read(0, 2) + g.read(stdin, 2) + g.read(tty, 8); got != "abcdef" {
+		t.Errorf("read %q", got)
+	}
+	g.write(g.open(root, "dev/stdout", open{rights: rightFdWrite}), "o")
+	g.write(tty, "t")
+	g.write(g.open(root, "dev/stderr", open{rights: rightFdWrite}), "e")
+	if out.String() != "ot" || errs.String() != "e" {
+		t.Errorf("output %q, errors %q", out.String(), errs.String())
+	}
+	if st := g.fdstat(stdin); st.filetype != filetypeCharacterDevice {
+		t.Errorf("/dev/stdin of a terminal: %+v", st)
+	}
+	g.ok("boxer.tty_size", tty, g.alloc(8))
+	g.openFails(errnoAcces, root, "dev/stdin", open{})
+
+	cancel()
+	iovs, n, _ := g.iovec(8)
+	if code := g.exits("fd_read", stdin, iovs, n, g.alloc(4)); code != sys.ExitCodeContextCanceled {
+		t.Errorf("exit code %#x", code)
+	}
 }
