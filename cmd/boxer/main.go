@@ -58,5 +58,14 @@ A box sees its own files and what the command line grants it; nothing else.`,
 		volumeCommand(a), versionCommand(a),
 	)
 	root.AddCommand(refusedCommands()...)
+	tidyUsage(root)
 	return root
+}
+
+// tidyUsage leaves out the "[flags]" that cobra adds to usage lines which name their options already.
+func tidyUsage(command *cobra.Command) {
+	command.DisableFlagsInUseLine = true
+	for _, c := range command.Commands() {
+		tidyUsage(c)
+	}
 }

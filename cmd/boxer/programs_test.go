@@ -17,7 +17,7 @@ func buildPrograms(t *testing.T) string {
 	dir := t.TempDir()
 	for _, source := range sources {
 		name := filepath.Base(filepath.Dir(source))
-		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, name+".wasm"), source)
+		build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, name+".wasm"), source)
 		build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 		if output, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("compiling %s: %v\n%s", source, err, output)

@@ -61,6 +61,7 @@ The exit status is the program's; 125 if boxer itself failed, 126 if the program
 	flags.BoolVarP(&o.tty, "tty", "t", false, "let the box see the terminal as one")
 	flags.BoolVar(&o.remove, "rm", true, "nothing is left of a run: accepted for docker's sake")
 	flags.BoolVar(&o.stats, "stats", false, "print where time and memory went")
+	flags.Lookup("rm").DefValue = "false" // so that help does not say "(default true)"
 	refuseFlags(flags)
 	return command
 }
