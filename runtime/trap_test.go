@@ -47,6 +47,36 @@ func TestTraps(t *testing.T) {
 	}
 }
 
+func TestBacktraceOfCachedCodeHasNames(t *testing.T) {
+	needCompiler(t)
+	dir := t.TempDir()
+	for range 2 {
+		e := newEngine(t, Options{CacheDir: dir})
+		b := e.NewBox(newTree(t, map[string]string{"/trap": string(startModule(0x00).module(names("crash_here")))}), v1.Config{})
+		_, err := run(t, b, Cmd{Args: []string{"/trap"}})
+		if err == nil || !strings.Contains(err.Error(), "crash_here") {
+			t.Error(err)
+		}
+	}
+}
+
+// TestMemoryOfThePreviousRunIsGone is CVE-2022-39393: the module traps unless the first byte of its memory and the last
+// that it grew by are zero, and leaves something there.
+func TestMemoryOfThePreviousRunIsGone(t *testing.T) {
+	dirty := func(address ...byte) []byte { // i32.load8_u; if unreachable end; i32.store8
+		load := append(append([]byte{0x41}, address...), 0x2d, 0, 0, 0x04, 0x40, 0x00, 0x0b)
+		return append(append(append(load, 0x41), address...), 0x41, 7, 0x3a, 0, 0)
+	}
+	code := append(dirty(0), 0x41, 1, 0x40, 0, 0x1a) // memory.grow 1
+	code = append(code, dirty(0xff, 0xff, 0x07)...)  // 131071
+	b := newBox(t, map[string]string{"/dirty": string(startModule(code...).module())}, v1.Config{})
+	for range 3 {
+		if _, err := run(t, b, Cmd{Args: []string{"/dirty"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestDeadlineEndsWaiting: sleeping and reading an input that stays open are no way around a deadline.
 func TestDeadlineEndsWaiting(t *testing.T) {
 	b := newBox(t, nil, v1.Config{})
