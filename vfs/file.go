@@ -446,9 +446,6 @@ func (f *File) change(op string, tree func(n *inode), mount func(h handle) error
 		d.fs.mu.Lock()
 		defer d.fs.mu.Unlock()
 		if d.handle != nil {
-			if err := writableMount(d.spot); err != nil {
-				return err
-			}
 			return mount(d.handle)
 		}
 		return d.fs.setMetadata(d.spot.ino, tree)

@@ -54,15 +54,29 @@ type walker struct {
 	cur     spot
 	rest    string // of the path, targets of symlinks put in front of it
 	beneath bool
-	follow  bool // a symlink in the last component
-	links   int  // symlinks followed
-	depth   int  // beneath the start
+	last    lastLink
+	noSlash bool
+	links   int // symlinks followed
+	depth   int // beneath the start
 }
 
+// lastLink says what becomes of a symlink that is the last component of a path.
+// Anywhere else it is followed.
+type lastLink int
+
+const (
+	followLast  lastLink = iota
+	followSlash          // only if a slash comes after it
+	keepLast             // never: the name is what matters, as in unlink
+
+	// noSlash makes a slash after the last component EISDIR, as O_CREAT does
+	// whatever is there.
+	noSlash lastLink = 1 << 4
+)
+
 // walk looks up a path, starting at a directory. A missing last component is no
-// error: the caller knows which it would be. With follow, a symlink in the last
-// component is followed, as it is anywhere else and before a slash.
-func (f *FS) walk(start spot, p string, follow bool, at At) (found, error) {
+// error: the caller knows which it would be.
+func (f *FS) walk(start spot, p string, last lastLink, at At) (found, error) {
 	switch {
 	case p == "":
 		return found{}, syscall.ENOENT
@@ -71,7 +85,7 @@ func (f *FS) walk(start spot, p string, follow bool, at At) (found, error) {
 	case strings.IndexByte(p, 0) >= 0:
 		return found{}, syscall.EINVAL
 	}
-	w := walker{fs: f, start: start, cur: start, rest: p, follow: follow, beneath: at&AtBeneath != 0}
+	w := walker{fs: f, start: start, cur: start, rest: p, last: last &^ noSlash, noSlash: last&noSlash != 0, beneath: at&AtBeneath != 0}
 	if p[0] == '/' {
 		if w.beneath {
 			return found{}, syscall.EPERM
@@ -105,6 +119,9 @@ func (w *walker) run() (found, error) {
 		if len(name) > MaxName {
 			return found{}, syscall.ENAMETOOLONG
 		}
+		if last && slash && w.noSlash {
+			return found{}, syscall.EISDIR
+		}
 		s, err := w.fs.step(w.cur, name)
 		if err == syscall.ENOENT && last {
 			return found{dir: w.cur, name: name, slash: slash}, nil
@@ -112,7 +129,7 @@ func (w *walker) run() (found, error) {
 		if err != nil {
 			return found{}, err
 		}
-		if s.typ&fs.ModeSymlink != 0 && (!last || slash || w.follow) {
+		if s.typ&fs.ModeSymlink != 0 && (!last || w.last == followLast || slash && w.last == followSlash) {
 			if err := w.jump(s, last, slash); err != nil {
 				return found{}, err
 			}

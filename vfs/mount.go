@@ -175,7 +175,7 @@ func (f *FS) canonical(p string) (string, error) {
 	for links := 0; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, "/")
-		t, err := f.walk(f.root(), path.Join(done, name), false, 0)
+		t, err := f.walk(f.root(), path.Join(done, name), keepLast, 0)
 		if err == syscall.ENOTDIR {
 			return "", err
 		}
@@ -206,7 +206,7 @@ func (f *FS) canonical(p string) (string, error) {
 func (f *FS) Unmount(at string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t, err := f.walk(f.root(), at, true, 0)
+	t, err := f.walk(f.root(), at, followLast, 0)
 	switch {
 	case err != nil:
 	case !t.exists:

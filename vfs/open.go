@@ -7,14 +7,23 @@ import (
 
 // openAt opens a path relative to a directory.
 func (f *FS) openAt(start spot, p string, flag Flag, perm fs.FileMode, at At) (*File, error) {
-	if flag&accessMode == accessMode {
+	if flag&accessMode == accessMode || flag&(O_CREATE|O_DIRECTORY) == O_CREATE|O_DIRECTORY {
 		return nil, syscall.EINVAL
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	excl := flag&(O_CREATE|O_EXCL) == O_CREATE|O_EXCL
-	follow := flag&O_NOFOLLOW == 0 && at&AtNoFollow == 0 && !excl
-	t, err := f.walk(start, p, follow, at)
+	last := followLast
+	switch {
+	case excl:
+		last = keepLast
+	case flag&O_NOFOLLOW != 0 || at&AtNoFollow != 0:
+		last = followSlash
+	}
+	if flag&O_CREATE != 0 {
+		last |= noSlash
+	}
+	t, err := f.walk(start, p, last, at)
 	if err != nil {
 		return nil, err
 	}
@@ -32,10 +41,10 @@ func checkOpen(t *found, flag Flag, excl bool) error {
 	switch {
 	case excl:
 		return syscall.EEXIST
-	case t.typ&fs.ModeSymlink != 0:
+	case t.typ&fs.ModeSymlink != 0 && flag&O_DIRECTORY == 0:
 		return syscall.ELOOP
 	case t.typ.IsDir():
-		if flag.writable() || flag&(O_CREATE|O_TRUNC) != 0 && flag&O_DIRECTORY == 0 {
+		if flag.writable() || flag&(O_CREATE|O_TRUNC) != 0 {
 			return syscall.EISDIR
 		}
 	case t.slash || flag&O_DIRECTORY != 0:
@@ -46,11 +55,6 @@ func checkOpen(t *found, flag Flag, excl bool) error {
 
 func (f *FS) openSpot(s spot, p string, flag Flag) (*File, error) {
 	if s.ext != nil {
-		if flag.writable() || flag&O_TRUNC != 0 {
-			if err := writableFile(s); err != nil {
-				return nil, err
-			}
-		}
 		h, err := s.ext.open(flag)
 		if err != nil {
 			return nil, err
@@ -71,22 +75,14 @@ func (f *FS) openSpot(s spot, p string, flag Flag) (*File, error) {
 
 // openNew makes a regular file and opens it.
 func (f *FS) openNew(t found, p string, flag Flag, perm fs.FileMode) (*File, error) {
-	switch {
-	case flag&O_CREATE == 0:
+	if flag&O_CREATE == 0 {
 		return nil, syscall.ENOENT
-	case t.slash:
-		return nil, syscall.EISDIR
-	case flag&O_DIRECTORY != 0:
-		return nil, syscall.EINVAL
 	}
 	dir, err := f.solid(t.dir)
 	if err != nil {
 		return nil, err
 	}
 	if dir.ext != nil {
-		if err := writableMount(dir); err != nil {
-			return nil, err
-		}
 		h, err := dir.ext.create(t.name, flag, permissions(perm))
 		if err != nil {
 			return nil, err
@@ -99,23 +95,6 @@ func (f *FS) openNew(t found, p string, flag Flag, perm fs.FileMode) (*File, err
 	}
 	f.open[ino]++
 	return f.newFile(spot{ino: ino}, nil, p, flag), nil
-}
-
-// writableMount refuses changes in a mount that is mounted read-only.
-func writableMount(s spot) error {
-	if s.ext != nil && s.ext.mount().readOnly {
-		return syscall.EROFS
-	}
-	return nil
-}
-
-// writableFile is writableMount for contents: those of a device are not the
-// mount's.
-func writableFile(s spot) error {
-	if s.typ.IsRegular() {
-		return writableMount(s)
-	}
-	return nil
 }
 
 func (f *FS) newFile(s spot, h handle, p string, flag Flag) *File {

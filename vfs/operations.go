@@ -25,7 +25,11 @@ func (f *FS) statAt(start spot, p string, at At) (Stat, error) {
 // existing looks up a path that must exist, following symlinks unless told not
 // to.
 func (f *FS) existing(start spot, p string, at At) (found, error) {
-	t, err := f.walk(start, p, at&AtNoFollow == 0, at)
+	last := followLast
+	if at&AtNoFollow != 0 {
+		last = followSlash
+	}
+	t, err := f.walk(start, p, last, at)
 	switch {
 	case err != nil:
 	case !t.exists:
@@ -65,18 +69,17 @@ func (f *FS) readlinkAt(start spot, p string, at At) (string, error) {
 	return f.readlink(t.spot)
 }
 
-// missing looks up a path that must not exist, to make something there. It
-// returns a directory in which names can be made.
-func (f *FS) missing(start spot, p string, at At) (found, error) {
-	t, err := f.walk(start, p, false, at)
-	if err != nil {
+// missing looks up a path that must not exist, to make a directory or something
+// else there. It returns a directory in which names can be made.
+func (f *FS) missing(start spot, p string, dir bool, at At) (found, error) {
+	t, err := f.walk(start, p, keepLast, at)
+	switch {
+	case err != nil:
 		return t, err
-	}
-	if t.exists {
+	case t.exists:
 		return t, syscall.EEXIST
-	}
-	if err := writableMount(t.dir); err != nil {
-		return t, err
+	case t.slash && !dir:
+		return t, syscall.ENOENT
 	}
 	t.dir, err = f.solid(t.dir)
 	return t, err
@@ -85,7 +88,7 @@ func (f *FS) missing(start spot, p string, at At) (found, error) {
 func (f *FS) mkdirAt(start spot, p string, perm fs.FileMode, at At) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t, err := f.missing(start, p, at)
+	t, err := f.missing(start, p, true, at)
 	if err != nil {
 		return err
 	}
@@ -107,12 +110,9 @@ func (f *FS) symlinkAt(target string, start spot, p string, at At) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t, err := f.missing(start, p, at)
+	t, err := f.missing(start, p, false, at)
 	if err != nil {
 		return err
-	}
-	if t.slash {
-		return syscall.ENOENT
 	}
 	if t.dir.ext != nil {
 		return t.dir.ext.symlink(target, t.name)
@@ -127,18 +127,14 @@ func (f *FS) linkAt(start spot, p string, to spot, newp string, at At) error {
 	if err != nil {
 		return err
 	}
-	t, err := f.missing(to, newp, at)
+	t, err := f.missing(to, newp, false, at)
 	switch {
-	case err != nil && err != syscall.EROFS:
-		return err
-	case old.typ.IsDir():
-		return syscall.EPERM
-	case !sameMount(old.spot, t.dir):
-		return syscall.EXDEV
 	case err != nil:
 		return err
-	case t.slash:
-		return syscall.ENOENT
+	case !sameMount(old.spot, t.dir):
+		return syscall.EXDEV
+	case old.typ.IsDir():
+		return syscall.EPERM
 	case t.dir.ext != nil:
 		return t.dir.ext.link(old.ext, t.name)
 	}
@@ -158,7 +154,7 @@ func sameMount(a, b spot) bool {
 func (f *FS) removeAt(start spot, p string, dir bool, at At) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t, err := f.existing(start, p, at|AtNoFollow)
+	t, err := f.walk(start, p, keepLast, at)
 	if err != nil {
 		return err
 	}
@@ -169,9 +165,6 @@ func (f *FS) removeAt(start spot, p string, dir bool, at At) error {
 		return syscall.EBUSY
 	}
 	if t.dir.ext != nil {
-		if err := writableMount(t.dir); err != nil {
-			return err
-		}
 		return t.dir.ext.remove(t.name, dir)
 	}
 	if dir {
@@ -182,6 +175,10 @@ func (f *FS) removeAt(start spot, p string, dir bool, at At) error {
 
 func checkRemove(t *found, dir bool) error {
 	switch {
+	case !t.exists:
+		return syscall.ENOENT
+	case t.slash && !t.typ.IsDir():
+		return syscall.ENOTDIR
 	case !dir && t.typ.IsDir():
 		return syscall.EISDIR
 	case !dir:
@@ -202,11 +199,11 @@ func checkRemove(t *found, dir bool) error {
 func (f *FS) renameAt(start spot, p string, to spot, newp string, at At) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	old, err := f.walk(start, p, false, at)
+	old, err := f.walk(start, p, keepLast, at)
 	if err != nil {
 		return err
 	}
-	t, err := f.walk(to, newp, false, at)
+	t, err := f.walk(to, newp, keepLast, at)
 	if err != nil {
 		return err
 	}
@@ -220,9 +217,6 @@ func (f *FS) renameAt(start spot, p string, to spot, newp string, at At) error {
 		return syscall.EXDEV
 	}
 	if t.dir.ext != nil {
-		if err := writableMount(t.dir); err != nil {
-			return err
-		}
 		return old.dir.ext.rename(old.name, t.dir.ext, t.name)
 	}
 	m := move{ino: old.ino, dir: old.dir.ino, newDir: t.dir.ino, typ: old.typ, name: old.name, newName: t.name}
@@ -239,11 +233,7 @@ func checkRename(old, t *found) error {
 		return syscall.EBUSY // ".", ".." or a root
 	case !old.exists:
 		return syscall.ENOENT
-	case old.slash && !old.typ.IsDir():
-		return syscall.ENOTDIR
-	case t.slash && !old.typ.IsDir():
-		return syscall.ENOTDIR
-	case t.slash && t.exists && !t.typ.IsDir():
+	case (old.slash || t.slash) && !old.typ.IsDir():
 		return syscall.ENOTDIR
 	case old.dir.busy(old.name) || t.dir.busy(t.name):
 		return syscall.EBUSY
@@ -260,9 +250,6 @@ func (f *FS) changeAt(start spot, p string, at At, tree func(*inode), mount func
 		return err
 	}
 	if t.ext != nil {
-		if err := writableMount(t.spot); err != nil {
-			return err
-		}
 		return mount(t.ext)
 	}
 	return f.setMetadata(t.ino, tree)
@@ -299,9 +286,6 @@ func (f *FS) truncateAt(start spot, p string, size int64) error {
 	case !t.typ.IsRegular():
 		return syscall.EINVAL
 	case t.ext != nil:
-		if err := writableMount(t.spot); err != nil {
-			return err
-		}
 		return t.ext.truncate(size)
 	}
 	return f.setSize(t.ino, size)

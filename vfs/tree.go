@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"cmp"
 	"io/fs"
 	"syscall"
 )
@@ -231,20 +232,16 @@ func (f *FS) rename(m move) error {
 // checkMove refuses what rename(2) refuses.
 func (f *FS) checkMove(m *move) error {
 	if m.typ.IsDir() {
-		for dir := m.newDir; ; {
-			if dir == m.ino {
-				return syscall.EINVAL
-			}
-			if dir == rootIno {
-				break
-			}
-			var err error
-			if dir, err = f.parentOf(dir); err != nil {
-				return err
-			}
+		if within, err := f.isWithin(m.newDir, m.ino); err != nil || within {
+			return cmp.Or(err, error(syscall.EINVAL))
 		}
 		if err := f.checkDepth(m.newDir); err != nil {
 			return err
+		}
+	}
+	if m.over != 0 && m.overType.IsDir() {
+		if within, err := f.isWithin(m.dir, m.over); err != nil || within {
+			return cmp.Or(err, error(syscall.ENOTEMPTY))
 		}
 	}
 	switch {
@@ -261,6 +258,20 @@ func (f *FS) checkMove(m *move) error {
 		return syscall.ENOTEMPTY
 	}
 	return nil
+}
+
+// isWithin reports whether a directory is another or lies in it.
+func (f *FS) isWithin(dir, other uint64) (bool, error) {
+	for dir != other {
+		if dir == rootIno {
+			return false, nil
+		}
+		var err error
+		if dir, err = f.parentOf(dir); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // replaced lets go of what a renamed file took the name of.
