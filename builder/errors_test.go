@@ -145,11 +145,11 @@ func TestFromErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	images := map[string]v1.Image{"linux": linux, "onbuild": onbuild}
-	resolve := func(_ context.Context, ref string) (v1.Image, string, error) {
+	resolve := func(ctx context.Context, ref string) (v1.Image, string, error) {
 		if img, ok := images[ref]; ok {
 			return img, "", nil
 		}
-		return nothingToResolve(nil, ref)
+		return nothingToResolve(ctx, ref)
 	}
 	tests := []struct{ boxfile, err, hint string }{
 		{"FROM nowhere", "Boxfile:1: FROM: nowhere: no such image", ""},

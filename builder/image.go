@@ -33,7 +33,7 @@ func (s *stage) image() (v1.Image, error) {
 	file.Author = s.author
 	file.OS, file.Architecture, file.Variant = oci.Platform.OS, oci.Platform.Architecture, ""
 	file.Created = v1.Time{Time: s.build.epoch}
-	file.Container, file.DockerVersion = "", ""
+	file.Container = "" // some builders leave the name of the machine there
 	if img, err = mutate.ConfigFile(img, file); err != nil {
 		return nil, fmt.Errorf("assembling the image: %w", err)
 	}
