@@ -184,11 +184,11 @@ func (c *call) failed(err error, format string, args ...any) {
 	c.errorf(format+": %s", append(args, errText(err))...)
 }
 
-// usageError reports a wrong command line and returns exit status 2.
+// usageError reports a wrong command line and returns exit status 1, as most of GNU's utilities do.
 func (c *call) usageError(format string, args ...any) int {
 	c.errorf(format, args...)
 	fmt.Fprintf(c.Stderr, "Try '%s --help' for more information.\n", c.name)
-	return 2
+	return 1
 }
 
 // missingOperand is the usage error of a command line that ends too early.

@@ -140,3 +140,9 @@ func isCrossDevice(err error) bool { return errors.Is(err, syscall.EXDEV) }
 func isMissing(err error) bool { return isNotExist(err) || errors.Is(err, syscall.ENOTDIR) }
 
 func isExist(err error) bool { return errors.Is(err, fs.ErrExist) }
+
+// isFileError tells errors of the file system from those of data.
+func isFileError(err error) bool {
+	_, ok := errors.AsType[*fs.PathError](err)
+	return ok
+}

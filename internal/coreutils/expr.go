@@ -12,7 +12,8 @@ func exprMain(c *call) int {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		return c.missingOperand(nil)
+		c.missingOperand(nil)
+		return statusUsage
 	}
 	e := &exprParser{args: args}
 	v, err := e.binary(0)

@@ -34,7 +34,7 @@ func findMain(c *call) int {
 	expr, err := p.parse()
 	if err != nil {
 		c.errorf("%v", err)
-		return findUsageStatus(err)
+		return 1
 	}
 	f.expr = expr
 	for _, start := range starts {

@@ -26,15 +26,6 @@ type findParser struct {
 	depth int
 }
 
-type findUsageError struct{ error }
-
-func findUsageStatus(err error) int {
-	if _, ok := errors.AsType[findUsageError](err); ok {
-		return 2
-	}
-	return 1
-}
-
 func (p *findParser) parse() (findExpr, error) {
 	show := findExpr(func(f found) bool { p.print(f.path + "\n"); return true })
 	if len(p.args) == 0 {
@@ -188,7 +179,7 @@ func (p *findParser) primary() (findExpr, error) {
 func (p *findParser) withArgument(name string) (findExpr, error) {
 	make := findPrimaries[name]
 	if make == nil {
-		return nil, findUsageError{fmt.Errorf("unknown predicate `%s'", name)}
+		return nil, fmt.Errorf("unknown predicate `%s'", name)
 	}
 	arg, err := p.word(name)
 	if err != nil {

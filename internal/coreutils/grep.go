@@ -29,7 +29,8 @@ func grepMain(c *call) int {
 	}
 	if !given {
 		if len(operands) == 0 {
-			return c.usageError("no pattern given")
+			c.usageError("no pattern given")
+			return statusUsage
 		}
 		patterns, operands = strings.Split(operands[0], "\n"), operands[1:]
 	}

@@ -143,6 +143,12 @@ func (r *remover) operand(name string) {
 		return
 	}
 	st, err := r.lstat(name)
+	if link, lerr := r.lstat(trimSlashes(name)); lerr == nil && link.Mode&fs.ModeSymlink != 0 && strings.HasSuffix(name, "/") {
+		// A trailing slash names what the link leads to, which rm does not remove.
+		err = &fs.PathError{Op: "rm", Path: name, Err: errNotDir}
+		r.failed(err, "cannot remove %s", quote(name))
+		return
+	}
 	if err != nil {
 		if !r.force || !isMissing(err) {
 			r.failed(err, "cannot remove %s", quote(name))

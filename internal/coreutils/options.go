@@ -126,12 +126,16 @@ func (s optionSpec) parseShort(arg string, rest []string) ([]option, []string, e
 	return opts, rest, nil
 }
 
+// statusUsage is the exit status for an option that a utility does not know.
+const statusUsage = 2
+
 // parse reads the command line of c. When done is true the command ends with that status: --help was
 // answered or an error reported.
 func (c *call) parse(spec string) (opts []option, operands []string, status int, done bool) {
 	opts, operands, err := parseOptions(spec+" help version", c.Args[1:])
 	if err != nil {
-		return nil, nil, c.usageError("%v", err), true
+		c.usageError("%v", err)
+		return nil, nil, statusUsage, true
 	}
 	for _, o := range opts {
 		switch o.name {

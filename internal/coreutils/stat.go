@@ -88,9 +88,9 @@ func (c *call) statField(conv byte, name string, st vfs.Stat) string {
 		return name
 	case 'N':
 		if target, err := c.FS.Readlink(c.abs(name)); err == nil && st.Mode&fs.ModeSymlink != 0 {
-			return name + " -> " + target
+			return quote(name) + " -> " + quote(target)
 		}
-		return name
+		return quote(name)
 	case 's':
 		return strconv.FormatInt(st.Size, 10)
 	case 'b':
