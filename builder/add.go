@@ -34,7 +34,7 @@ func runAdd(ctx context.Context, s *stage, _ *instruction, c *instructions.AddCo
 		return err
 	}
 	if err := cp.all(ctx, c.SourcesAndDest); err != nil {
-		return err
+		return errors.Join(err, cp.edit.close())
 	}
-	return s.commit(cp.edit, "ADD"+shownFlag("chown", c.Chown)+shownFlag("chmod", c.Chmod)+describe(c.SourcesAndDest))
+	return s.commit(ctx, cp.edit, "ADD"+shownFlag("chown", c.Chown)+shownFlag("chmod", c.Chmod)+describe(c.SourcesAndDest))
 }

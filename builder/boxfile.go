@@ -54,7 +54,7 @@ func openInContext(context *os.Root) (*Boxfile, error) {
 		return nil, withHint(errors.New("no Boxfile: there is no context to find it in"), "name it with -f")
 	}
 	for _, name := range boxfileNames {
-		f, err := context.Open(name)
+		f, err := openRegular(context, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -32,6 +32,7 @@ var update = flag.Bool("update", false, "write what builds give into testdata/bu
 //
 //	$ build-arg NAME=VALUE
 //	$ target STAGE
+//	$ shell                    (RUN is executed by the shell, not by testRun)
 //	$ symlink TARGET NAME      (as ln -s; names are relative to the context's parent)
 //	$ chmod MODE NAME
 //	$ fifo NAME
@@ -186,6 +187,8 @@ func prepare(t *testing.T, dir string, words []string, opts *Options) {
 	case "build-arg":
 		name, value, _ := strings.Cut(words[1], "=")
 		opts.Args[name] = value
+	case "shell":
+		opts.Run = shellRun
 	case "target":
 		opts.Target = words[1]
 	case "symlink":

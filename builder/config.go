@@ -238,7 +238,7 @@ func isSignal(s string) bool {
 	return slices.Contains(signals, name)
 }
 
-func runWorkdir(_ context.Context, s *stage, _ *instruction, c *instructions.WorkdirCommand) error {
+func runWorkdir(ctx context.Context, s *stage, _ *instruction, c *instructions.WorkdirCommand) error {
 	dir := s.inWorkdir(c.Path)
 	e := s.edit()
 	uid, gid, err := s.lookUpUser(e.tree, s.config.User)
@@ -249,7 +249,7 @@ func runWorkdir(_ context.Context, s *stage, _ *instruction, c *instructions.Wor
 		return err
 	}
 	s.config.WorkingDir = dir
-	return s.commit(e, "WORKDIR "+dir)
+	return s.commit(ctx, e, "WORKDIR "+dir)
 }
 
 // inWorkdir makes a path of the box absolute and clean.

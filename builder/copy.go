@@ -75,7 +75,7 @@ func runCopy(ctx context.Context, s *stage, _ *instruction, c *instructions.Copy
 	if err := cp.all(ctx, c.SourcesAndDest); err != nil {
 		return err
 	}
-	return s.commit(cp.edit, "COPY"+flags+describe(c.SourcesAndDest))
+	return s.commit(ctx, cp.edit, "COPY"+flags+describe(c.SourcesAndDest))
 }
 
 func shownFlag(name, value string) string {

@@ -2,6 +2,8 @@ package builder
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,10 +22,10 @@ import (
 const whiteoutPrefix = ".wh."
 
 // commit makes what an edit changed into a layer of the stage. A stage whose files are as they were gets none.
-func (s *stage) commit(e *edit, createdBy string) error {
+func (s *stage) commit(ctx context.Context, e *edit, createdBy string) error {
 	file := filepath.Join(s.build.temp, fmt.Sprintf("%d.layer", s.build.layers))
 	s.build.layers++
-	written, err := s.write(e, file)
+	written, err := s.write(ctx, e, file)
 	if err := errors.Join(err, e.close()); err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func (s *stage) pack(before, after *vfs.FS) (v1.Layer, error) {
 }
 
 // write puts an edit's changes into an opened layer's file and returns how many there are.
-func (s *stage) write(e *edit, file string) (n int, err error) {
+func (s *stage) write(ctx context.Context, e *edit, file string) (n int, err error) {
 	changes, err := vfs.Diff(e.before, e.tree)
 	if err != nil {
 		return 0, fmt.Errorf("comparing files: %w", err)
@@ -84,7 +86,7 @@ func (s *stage) write(e *edit, file string) (n int, err error) {
 	}
 	for _, c := range changes {
 		written, err := e.writeChange(w, c)
-		if err != nil {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return 0, errors.Join(err, w.Abort())
 		}
 		if written {

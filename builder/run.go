@@ -83,7 +83,7 @@ func runRun(ctx context.Context, s *stage, _ *instruction, c *instructions.RunCo
 	if err := s.execute(ctx, e, args, env); err != nil {
 		return err
 	}
-	return s.commit(e, "RUN "+s.shownArgs()+strings.Join(args, " "))
+	return s.commit(ctx, e, "RUN "+s.shownArgs()+strings.Join(args, " "))
 }
 
 // runEnvironment is what a command sees: the image's variables, those of ARG, and when it is.

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"archive/tar"
+	"encoding/base64"
 	"io"
 	"os"
 	"path"
@@ -58,6 +59,38 @@ func makeTar(t testing.TB, dir, name string, members []string) {
 	if out != file {
 		if err := out.Close(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// A tar of d/hello, compressed by what Go has no encoder for. Made by Python's lzma and bz2.
+var compressed = map[string]string{
+	"xz":  "/Td6WFoAAATm1rRGAgAhARwAAAAQz1jM4Af/AEBdADILyQaUIrvVUusHNjUkHsBnrOnmeCF2RneUjhBBS1Mu9s8mkROzYvmsMkZkK5EuLRRmBIYhdr/UK3zCpXlDWgAA/OkuvLhBUQEAAVyAEAAAAFz75lmxxGf7AgAAAAAEWVo=",
+	"bz2": "QlpoOTFBWSZTWYtiyGQAACvbgMmQQAD1gAAgZkSeAAgIIABUNSGAAAanoJKamho9TRkAacyMLIiIH7nI1fLFBAM24nEV0BFWQz0ro9GM8BV2MHwEARmcEI6LuSKcKEhFsWQyAA==",
+}
+
+func TestAddCompressed(t *testing.T) {
+	tree, dir := openTree(t)
+	for kind, text := range compressed {
+		data, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, "archive"), data)
+		res, err := Build(t.Context(), Options{Boxfile: mustParse(t, "FROM scratch\nADD archive /\n"), Context: tree.root})
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		root, err := newStore(t).Rootfs(res.Image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := root.FS().ReadFile("/d/hello"); err != nil || string(got) != "hello\n" {
+			t.Errorf("%s: %q, %v", kind, got, err)
+		}
+		if err := root.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }
