@@ -89,9 +89,12 @@ func pathStat(c call) errno {
 	return 0
 }
 
+// Preview 1 has no rights to change modes and owners; those to change times
+// stand for them.
+
 // fdChmod: fd, mode.
 func fdChmod(c call) errno {
-	n, e := c.node(0, 0)
+	n, e := c.node(0, rightFdFilestatSetTimes)
 	if e != 0 {
 		return e
 	}
@@ -109,7 +112,7 @@ func pathChmod(c call) errno {
 
 // fdChown: fd, uid, gid.
 func fdChown(c call) errno {
-	n, e := c.node(0, 0)
+	n, e := c.node(0, rightFdFilestatSetTimes)
 	if e != 0 {
 		return e
 	}

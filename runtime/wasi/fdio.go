@@ -123,6 +123,9 @@ func fdWrite(c call) errno {
 		return e
 	}
 	n, e := d.writev(c, v)
+	if e == 0 {
+		e = d.settle()
+	}
 	if e != 0 {
 		return e
 	}
@@ -130,8 +133,19 @@ func fdWrite(c call) errno {
 	return 0
 }
 
+// settle makes what was written last, if the flags ask for it after each write.
+func (d *description) settle() errno {
+	if n, ok := d.object.(*node); ok && d.flags&(fdflagSync|fdflagDsync) != 0 {
+		return errnoOf(n.Sync())
+	}
+	return 0
+}
+
 func (d *descriptor) writev(c call, v iovecs) (uint32, errno) {
 	wait := d.flags&fdflagNonblock == 0
+	if v.total == 0 {
+		return 0, 0
+	}
 	if _, ok := d.object.(*node); !ok && v.len() > 1 {
 		n, err := d.write(c.ctx, c.joined(v), wait)
 		c.endWith(err)
@@ -170,12 +184,16 @@ func fdPread(c call) errno {
 
 // fdPwrite: fd, iovs, iovs_len, offset, nwritten*.
 func fdPwrite(c call) errno {
-	return c.positioned(rightFdWrite|rightFdSeek, func(n *node, p []byte, at int64) (int, error) {
+	e := c.positioned(rightFdWrite|rightFdSeek, func(n *node, p []byte, at int64) (int, error) {
 		if at > vfs.MaxFileSize {
 			return 0, errnoFbig
 		}
 		return n.WriteAt(n.bounded(p), at)
 	})
+	if e != 0 {
+		return e
+	}
+	return c.files.entries[c.u32(0)].settle()
 }
 
 func (c call) positioned(needed rights, f func(n *node, p []byte, at int64) (int, error)) errno {

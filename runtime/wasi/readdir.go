@@ -74,11 +74,8 @@ func (n *node) fill(d *dirents, cookie uint64) error {
 	}
 	for {
 		batch, err := n.ReadDirAt(cookie-cookieFirst, n.batch(d))
-		if err != nil && d.used == 0 {
+		if err != nil || len(batch) == 0 {
 			return err
-		}
-		if len(batch) == 0 || err != nil {
-			return nil
 		}
 		for _, e := range batch {
 			e.Next += cookieFirst

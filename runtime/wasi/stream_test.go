@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/iotest"
@@ -257,5 +258,54 @@ func TestDevicesOfTheStreams(t *testing.T) {
 	iovs, n, _ := g.iovec(8)
 	if code := g.exits("fd_read", stdin, iovs, n, g.alloc(4)); code != sys.ExitCodeContextCanceled {
 		t.Errorf("exit code %#x", code)
+	}
+}
+
+// countingReader blocks until it is released and counts its reads.
+type countingReader struct {
+	release chan struct{}
+	reads   atomic.Int32
+}
+
+func (r *countingReader) Read(p []byte) (int, error) {
+	r.reads.Add(1)
+	<-r.release
+	return copy(p, "x"), nil
+}
+
+// However often a program asks for input that does not come, one read waits.
+func TestOneReadIsOutstanding(t *testing.T) {
+	in := &countingReader{release: make(chan struct{})}
+	defer close(in.release)
+	g := newGuestIn(t, t.Context(), &Process{Stdin: in}, memoryModule)
+	for range 100 {
+		g.poll(onFile(1, eventFdRead, 0), clockAfter(2, 1))
+	}
+	g.ok("fd_fdstat_set_flags", 0, uint64(fdflagNonblock))
+	iovs, n, _ := g.iovec(8)
+	g.fails(errnoAgain, "fd_read", 0, iovs, n, g.alloc(4))
+	if n := in.reads.Load(); n > 1 {
+		t.Errorf("%d reads", n)
+	}
+}
+
+// A read that outlives the run does not eat the input of the next one, where the
+// host's file can be woken.
+func TestAbandonedReadTakesNoInput(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	first := newGuestIn(t, t.Context(), &Process{Stdin: r}, memoryModule)
+	first.poll(onFile(1, eventFdRead, 0), clockAfter(2, 1))
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(w, "for the second")
+	second := newGuestIn(t, t.Context(), &Process{Stdin: r}, memoryModule)
+	if got := second.read(0, 20); got != "for the second" {
+		t.Errorf("read %q", got)
 	}
 }
