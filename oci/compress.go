@@ -37,13 +37,17 @@ func (c Compression) mediaType() types.MediaType {
 // Two goroutines whatever the machine has. The encoder's bytes do not depend on the number; memory does.
 const encoderConcurrency = 2
 
+// level is where the curve bends: on 97 MB of Python libraries it gives 24.7 MB at 25 MB/s, the next level 22.5 MB at 7 MB/s,
+// the one before 27.0 MB at 45 MB/s.
+const level = zstd.SpeedBetterCompression
+
 // compressor returns a writer whose output depends on its input only: not on the machine, nor on how the input is cut
 // into writes.
 func (c Compression) compressor(w io.Writer) (io.WriteCloser, error) {
 	if c == Gzip {
-		return gzip.NewWriterLevel(w, gzip.BestCompression)
+		return gzip.NewWriterLevel(w, gzip.DefaultCompression)
 	}
-	return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(encoderConcurrency))
+	return zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(encoderConcurrency))
 }
 
 var (

@@ -136,7 +136,7 @@ func worker(ctx context.Context, dir string) *exec.Cmd {
 
 // Kill processes at random moments of their work on one store. Whatever they had done must be there, and all of it whole.
 func TestKill(t *testing.T) {
-	rounds := 40
+	rounds := 30
 	if testing.Short() {
 		rounds = 5
 	}
@@ -200,7 +200,7 @@ func checkGarbage(t *testing.T, s *Store) {
 	}
 }
 
-// Several processes, each with several goroutines' worth of others beside it, use one store at once.
+// Several processes use one store at once.
 func TestConcurrentProcesses(t *testing.T) {
 	const processes, each = 3, 15
 	s := newStore(t)

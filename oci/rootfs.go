@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
 
 	"boxer.dev/internal/lockfile"
 	"boxer.dev/vfs"
@@ -25,11 +26,13 @@ type Rootfs struct {
 // FS is a new tree over the image's layers.
 func (r *Rootfs) FS() *vfs.FS { return vfs.New(r.Layers...) }
 
-// Close unmaps the layers. No tree over them may be used any more.
+// Close lets go of the layers. Trees over them keep working, as vfs.Layer's Close says.
 func (r *Rootfs) Close() error {
 	var errs []error
 	for _, layer := range r.Layers {
-		errs = append(errs, layer.Close())
+		if layer != nil {
+			errs = append(errs, layer.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -56,25 +59,40 @@ func (s *Store) Rootfs(img v1.Image) (_ *Rootfs, err error) {
 	if len(layers) != len(r.Config.RootFS.DiffIDs) {
 		return nil, fmt.Errorf("%w: %d layers and %d diff ids", ErrCorrupt, len(layers), len(r.Config.RootFS.DiffIDs))
 	}
-	for i, layer := range layers {
-		opened, err := s.openLayer(layer, r.Config.RootFS.DiffIDs[i])
-		if err != nil {
-			return nil, fmt.Errorf("layer %d: %w", i, err)
-		}
-		r.Layers = append(r.Layers, opened)
+	if err := s.openLayers(r, layers); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
 
-func (s *Store) openLayer(layer v1.Layer, diffID v1.Hash) (*vfs.Layer, error) {
-	if _, err := blobName(diffID); err != nil {
-		return nil, err
+func (s *Store) openLayers(r *Rootfs, layers []v1.Layer) error {
+	r.Layers = make([]*vfs.Layer, len(layers))
+	var group errgroup.Group
+	group.SetLimit(2) // a decompressor may need over 128 MiB
+	for i, layer := range layers {
+		diffID := r.Config.RootFS.DiffIDs[i]
+		if _, err := blobName(diffID); err != nil {
+			return errors.Join(err, group.Wait())
+		}
+		// Whatever is wrong with the file, unpacking replaces it.
+		if opened, err := vfs.OpenLayer(s.layerPath(diffID)); err == nil {
+			r.Layers[i] = opened
+			continue
+		}
+		group.Go(func() (err error) {
+			if r.Layers[i], err = s.firstOpen(layer, diffID); err != nil {
+				return fmt.Errorf("layer %d: %w", i, err)
+			}
+			return nil
+		})
 	}
-	name := filepath.Join(s.layerDir(), diffID.Hex)
-	// Whatever is wrong with the file, unpacking replaces it.
-	if opened, err := vfs.OpenLayer(name); err == nil {
-		return opened, nil
-	}
+	return group.Wait()
+}
+
+func (s *Store) layerPath(diffID v1.Hash) string { return filepath.Join(s.layerDir(), diffID.Hex) }
+
+// firstOpen makes a layer's opened form, unless somebody else is just doing it.
+func (s *Store) firstOpen(layer v1.Layer, diffID v1.Hash) (*vfs.Layer, error) {
 	using, err := lockfile.Shared(s.lockFile())
 	if err != nil {
 		return nil, err
@@ -85,6 +103,7 @@ func (s *Store) openLayer(layer v1.Layer, diffID v1.Hash) (*vfs.Layer, error) {
 		return nil, err
 	}
 	defer unpacking.Close()
+	name := s.layerPath(diffID)
 	if opened, err := vfs.OpenLayer(name); err == nil { // somebody else was first
 		return opened, nil
 	}
