@@ -1,12 +1,12 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	goruntime "runtime"
@@ -24,41 +24,30 @@ import (
 // digest is the SHA-256 of a module.
 type digest [sha256.Size]byte
 
-// codeCache keeps machine code on disk.
+// codeCache keeps machine code on disk, a file KEY.code for each module, where KEY is made of the module's digest and all
+// that its code depends on. KEY.lock is held by the process that compiles, KEY.digest is explained in origin.go.
 //
-// wazero has such a cache, and this one stands on it: its files lie in the same directory, and its reader maps them. Two
-// things are missing there. It believes what it reads (but for a checksum of the machine code itself), so that a file cut
-// short is an error for ever and a damaged table of offsets a jump to anywhere; here each file is named by an entry that
-// holds its length and checksum, and what does not agree is compiled again. And it decodes and validates the module
-// before it asks for its code, which for CPython takes longer than everything else together; here the entry holds a
-// stand-in for the module, see standIn, under whose key the real module's code is filed.
-//
-// Below the directory of the cache:
-//
-//	KEY.entry        an entry, see entry.go; KEY is made of the module's digest and all that its code depends on
-//	KEY.lock         held exclusively by the process that compiles
-//	KEY.tmp/         its workplace, swept by the next one
-//	wazero-…/        machine code, in the engine's own format and under its own names
+// wazero has such a cache too. It believes what it reads but for a checksum of the code itself, so that a file cut short
+// is an error for ever and a damaged table of offsets a jump to anywhere; it reads that table eight bytes at a time; and
+// it decodes and validates the module before it looks for its code, which for CPython takes longer than everything else
+// together. So its files are replaced by ours, see hook.go and entry.go, and the module by a stand-in, see standin.go.
 type codeCache struct {
 	dir     string
 	machine string // what machine code depends on besides the module
-	wazero  wazero.Runtime
-	build   wazero.RuntimeConfig
+	config  wazero.RuntimeConfig
 	workers int
+	warn    func(error)
+
+	hook   *hook          // of wazero
+	wazero wazero.Runtime // where programs run
 }
 
 // entryVersion changes with the format of entries and with any rewriting of modules on their way to the compiler.
 const entryVersion = "1"
 
-var errMiss = errors.New("not in the cache")
-
-// newCodeCache prepares dir. It is nil without an error if machine code cannot be told from that of other engines.
-func newCodeCache(dir string, features api.CoreFeatures, workers int) (*codeCache, error) {
-	version := engineVersion()
-	if version == "" {
-		return nil, nil
-	}
-	dir, err := filepath.Abs(dir)
+// newCodeCache prepares dir.
+func newCodeCache(o Options, features api.CoreFeatures, warn func(error)) (*codeCache, error) {
+	dir, err := filepath.Abs(o.CacheDir)
 	if err != nil {
 		return nil, err
 	}
@@ -67,69 +56,90 @@ func newCodeCache(dir string, features api.CoreFeatures, workers int) (*codeCach
 	}
 	return &codeCache{
 		dir:     dir,
-		machine: fmt.Sprint(entryVersion, version, goruntime.GOOS, goruntime.GOARCH, processor(), uint64(features)),
-		build:   runtimeConfig(features),
-		workers: workers,
+		machine: fmt.Sprint(entryVersion, engineVersion(), goruntime.GOOS, goruntime.GOARCH, processor(), uint64(features)),
+		config:  runtimeConfig(features),
+		workers: o.Workers,
+		warn:    warn,
+		hook:    &hook{},
 	}, nil
 }
 
-// engineVersion is wazero's version in this executable, or "" if it cannot be told. Test binaries record no versions, but
-// the names of source files have them.
-func engineVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, module := range info.Deps {
-			switch {
-			case module.Path != wazeroModule:
-			case module.Replace != nil:
-				return module.Replace.Version
-			default:
-				return module.Version
-			}
-		}
-	}
-	file, _ := goruntime.FuncForPC(reflect.ValueOf(wazero.NewRuntime).Pointer()).FileLine(0)
-	_, version, _ := strings.Cut(filepath.ToSlash(file), wazeroModule+"@")
-	version, _, _ = strings.Cut(version, "/")
-	return version
-}
-
-const wazeroModule = "github.com/tetratelabs/wazero"
-
-// processor lists the features of the processor by which wazero chooses instructions.
-func processor() []bool {
-	return []bool{
-		cpu.X86.HasSSE41, cpu.X86.HasBMI1, cpu.X86.HasBMI2, cpu.X86.HasPOPCNT,
-		cpu.ARM64.HasATOMICS,
-	}
-}
-
-func (c *codeCache) path(d digest, suffix string) string {
-	hash := sha256.New()
-	hash.Write(d[:])
-	hash.Write([]byte(c.machine))
-	return filepath.Join(c.dir, hex.EncodeToString(hash.Sum(nil))+suffix)
-}
-
-// load gives the module's machine code to the cache's runtime, compiling it if need be; then compiling is called, and what it returns when
-// that is done.
+// load gives the module's machine code, compiling it if need be; then compiling is called, and what it returns when that
+// is done. A cache that cannot be written to costs a warning.
 func (c *codeCache) load(ctx context.Context, module source, compiling func() func()) (_ wazero.CompiledModule, hit bool, _ error) {
 	if compiled, err := c.fetch(ctx, module); err == nil {
 		return compiled, true, nil
 	}
 	lock, err := c.lock(ctx, module.digest)
+	switch {
+	case err == nil:
+		defer lock.Close()
+		if compiled, err := c.fetch(ctx, module); err == nil { // somebody else compiled it meanwhile
+			return compiled, true, nil
+		}
+	case ctx.Err() != nil:
+		return nil, false, err
+	default:
+		c.warn(fmt.Errorf("locking the cache of machine code: %w", err))
+	}
+	defer compiling()()
+	e, err := c.compile(ctx, module)
 	if err != nil {
 		return nil, false, err
 	}
-	defer lock.Close()
-	if compiled, err := c.fetch(ctx, module); err == nil { // somebody else compiled it meanwhile
-		return compiled, true, nil
+	if err := e.write(c.path(module.digest, ".tmp"), c.path(module.digest, ".code")); err != nil {
+		c.warn(fmt.Errorf("caching the machine code of %q: %w", module.name, err))
 	}
-	defer compiling()()
-	if err := c.compile(ctx, module); err != nil {
-		return nil, false, err
-	}
-	compiled, err := c.fetch(ctx, module)
+	compiled, err := c.use(ctx, e, module)
 	return compiled, false, err
+}
+
+// fetch gives the module's code from disk. Any error means that the module must be compiled.
+func (c *codeCache) fetch(ctx context.Context, module source) (wazero.CompiledModule, error) {
+	file, err := mapFile(c.path(module.digest, ".code"))
+	if err != nil {
+		return nil, err
+	}
+	defer file.close()
+	e, err := parseEntry(file.bytes)
+	if err != nil {
+		return nil, err
+	}
+	if e.Module != module.digest {
+		return nil, errDamaged
+	}
+	return c.use(ctx, e, module)
+}
+
+// use gives wazero an entry's code for its module.
+func (c *codeCache) use(ctx context.Context, e *entry, module source) (wazero.CompiledModule, error) {
+	shown := bytes.Clone(e.standIn)
+	if len(shown) == 0 {
+		shown = module.lasting()
+	}
+	return c.hook.answering(e.code, func() (wazero.CompiledModule, error) { return c.wazero.CompileModule(ctx, shown) })
+}
+
+// compile compiles the module, in a wazero of its own so that others can be loaded meanwhile.
+func (c *codeCache) compile(ctx context.Context, module source) (*entry, error) {
+	compiler := &hook{}
+	files, err := compiler.cache()
+	if err != nil {
+		return nil, err
+	}
+	defer files.Close(ctx)
+	r := wazero.NewRuntimeWithConfig(ctx, c.config.WithCompilationCache(files))
+	defer r.Close(ctx)
+	code, err := compiler.capturing(func() error {
+		_, err := compileModule(ctx, r, module.data, c.workers)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	e := &entry{Module: module.digest, code: code}
+	e.standIn, err = standIn(module.data, module.digest)
+	return e, err
 }
 
 // lockPoll is how often a lock is asked for that another process holds while it compiles, which takes seconds. A wait
@@ -151,105 +161,39 @@ func (c *codeCache) lock(ctx context.Context, d digest) (*lockfile.Lock, error) 
 	}
 }
 
-// fetch gives the runtime the module's code from disk. Any error means that the module must be compiled.
-func (c *codeCache) fetch(ctx context.Context, module source) (wazero.CompiledModule, error) {
-	e, err := readEntry(c.path(module.digest, ".entry"))
-	if err != nil || e.Module != module.digest {
-		return nil, errMiss
+// processor lists the features of the processor by which wazero chooses instructions.
+func processor() []bool {
+	return []bool{
+		cpu.X86.HasSSE41, cpu.X86.HasBMI1, cpu.X86.HasBMI2, cpu.X86.HasPOPCNT,
+		cpu.ARM64.HasATOMICS,
 	}
-	code, err := e.openCode(c.dir)
-	if err != nil {
-		return nil, errMiss
-	}
-	defer code.Close()
-	shown := e.standIn
-	if len(shown) == 0 {
-		shown = module.lasting()
-	}
-	compiled, err := c.wazero.CompileModule(ctx, shown)
-	if err != nil {
-		return nil, errMiss
-	}
-	// The engine opened the file by name. If it was not there any more, the engine has compiled the stand-in, which must
-	// never run, and has filed the result.
-	if !sameFile(code) {
-		compiled.Close(ctx)
-		os.Remove(code.Name())
-		return nil, errMiss
-	}
-	return compiled, nil
 }
 
-// sameFile reports whether the open file is still the one of its name.
-func sameFile(file *os.File) bool {
-	open, err := file.Stat()
-	if err != nil {
-		return false
-	}
-	named, err := os.Stat(file.Name())
-	return err == nil && os.SameFile(open, named)
+func (c *codeCache) path(d digest, suffix string) string {
+	hash := sha256.New()
+	hash.Write(d[:])
+	hash.Write([]byte(c.machine))
+	return filepath.Join(c.dir, hex.EncodeToString(hash.Sum(nil))+suffix)
 }
 
-// compile fills the cache with the module's code. The module's lock is held.
-func (c *codeCache) compile(ctx context.Context, module source) error {
-	d := module.digest
-	scratch := c.path(d, ".tmp")
-	if err := os.RemoveAll(scratch); err != nil {
-		return err
-	}
-	defer os.RemoveAll(scratch)
-	code, err := c.compileIn(ctx, filepath.Join(scratch, "module"), module.data)
-	if err != nil {
-		return err
-	}
-	stand, err := standIn(module.data, d)
-	if err != nil {
-		return err
-	}
-	alias := code
-	if stand != nil {
-		if alias, err = c.compileIn(ctx, filepath.Join(scratch, "standin"), stand); err != nil {
-			return fmt.Errorf("compiling the stand-in: %w", err)
+// engineVersion is wazero's version in this executable, or "" if it cannot be told, in which case there is no cache. Test binaries record no versions, but
+// the names of source files have them.
+func engineVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range info.Deps {
+			switch {
+			case module.Path != wazeroModule:
+			case module.Replace != nil:
+				return module.Replace.Version
+			default:
+				return module.Version
+			}
 		}
 	}
-	name := filepath.Join(filepath.Base(filepath.Dir(alias)), filepath.Base(alias))
-	e, err := describe(code, d, name, stand)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(filepath.Join(c.dir, name)), 0o700); err != nil {
-		return err
-	}
-	if err := os.Rename(code, filepath.Join(c.dir, name)); err != nil {
-		return err
-	}
-	return e.write(filepath.Join(scratch, "entry"), c.path(d, ".entry"))
+	file, _ := goruntime.FuncForPC(reflect.ValueOf(wazero.NewRuntime).Pointer()).FileLine(0)
+	_, version, _ := strings.Cut(filepath.ToSlash(file), wazeroModule+"@")
+	version, _, _ = strings.Cut(version, "/")
+	return version
 }
 
-// compileIn compiles a module with an engine whose cache is an empty directory, and returns the one file that is in it
-// afterwards. It is how the name is learned that the engine has for a module.
-func (c *codeCache) compileIn(ctx context.Context, dir string, module []byte) (file string, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	files, err := wazero.NewCompilationCacheWithDir(dir)
-	if err != nil {
-		return "", err
-	}
-	defer files.Close(ctx)
-	r := wazero.NewRuntimeWithConfig(ctx, c.build.WithCompilationCache(files))
-	defer r.Close(ctx)
-	compiled, err := compileModule(ctx, r, module, c.workers)
-	if err != nil {
-		return "", err
-	}
-	defer compiled.Close(ctx)
-	found, err := filepath.Glob(filepath.Join(dir, "*", "*"))
-	if err != nil {
-		return "", err
-	}
-	if len(found) != 1 {
-		return "", fmt.Errorf("the engine made %d files of one module", len(found))
-	}
-	return found[0], nil
-}
+const wazeroModule = "github.com/tetratelabs/wazero"

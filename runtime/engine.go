@@ -43,13 +43,13 @@ type Progress struct {
 // concurrent use.
 type Engine struct {
 	options Options
-	plain   func() (wazero.Runtime, error) // keeps nothing on disk; made when it is needed
-	codes   *codeCache                     // nil: memory only
+	wazero  wazero.Runtime
+	files   wazero.CompilationCache // of wazero, if codes is not nil
+	codes   *codeCache              // nil: memory only
 
 	digests digests
 
 	mutex    sync.Mutex
-	closers  []api.Closer // runtimes and their caches, in the order in which they are to be closed
 	programs map[digest]*slot
 }
 
@@ -66,57 +66,49 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		o.Workers = goruntime.GOMAXPROCS(0)
 	}
 	e := &Engine{options: o, programs: map[digest]*slot{}}
-	e.plain = sync.OnceValues(func() (wazero.Runtime, error) { return e.newRuntime(ctx, nil) })
+	config := runtimeConfig(features())
 	if o.CacheDir != "" && compiles() {
-		if err := e.openCache(ctx); err != nil {
-			e.Close()
+		if err := e.openCache(); err != nil {
 			return nil, fmt.Errorf("opening the cache of machine code: %w", err)
 		}
+	}
+	if e.codes != nil {
+		config = config.WithCompilationCache(e.files)
+	}
+	e.wazero = wazero.NewRuntimeWithConfig(ctx, config)
+	if err := wasi.Instantiate(ctx, e.wazero); err != nil {
+		e.Close()
+		return nil, err
+	}
+	if e.codes != nil {
+		e.codes.wazero = e.wazero
 	}
 	return e, nil
 }
 
-// newRuntime makes an instance of wazero with the host's modules.
-func (e *Engine) newRuntime(ctx context.Context, files wazero.CompilationCache) (wazero.Runtime, error) {
-	config := runtimeConfig(features())
-	if files != nil {
-		config = config.WithCompilationCache(files)
-	}
-	r := wazero.NewRuntimeWithConfig(ctx, config)
-	e.closeLater(r)
-	return r, wasi.Instantiate(ctx, r)
-}
-
-func (e *Engine) openCache(ctx context.Context) (err error) {
-	e.codes, err = newCodeCache(e.options.CacheDir, features(), e.options.Workers)
-	if err != nil || e.codes == nil {
-		return err
-	}
-	files, err := wazero.NewCompilationCacheWithDir(e.codes.dir)
+// openCache sets e.codes and e.files, or leaves them nil where code cannot be kept: then that is a warning.
+func (e *Engine) openCache() (err error) {
+	codes, err := newCodeCache(e.options, features(), e.warn)
 	if err != nil {
 		return err
 	}
-	e.codes.wazero, err = e.newRuntime(ctx, files)
-	e.closeLater(files)
-	return err
-}
-
-func (e *Engine) closeLater(c api.Closer) {
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
-	e.closers = append(e.closers, c)
+	files, err := codes.hook.cache()
+	if err != nil || engineVersion() == "" {
+		e.warn(fmt.Errorf("machine code is not cached: %w", errors.Join(errNoHook, err)))
+		return nil
+	}
+	e.codes, e.files = codes, files
+	return nil
 }
 
 // Close frees the engine's code. No run may be going on.
 func (e *Engine) Close() error {
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
-	var errs []error
-	for _, c := range e.closers {
-		errs = append(errs, c.Close(context.Background()))
+	ctx := context.Background()
+	err := e.wazero.Close(ctx)
+	if e.files != nil {
+		err = errors.Join(err, e.files.Close(ctx))
 	}
-	e.closers = nil
-	return errors.Join(errs...)
+	return err
 }
 
 // features are the proposals that programs may use: WebAssembly 2.0 and, of what came after it, what wazero has and
@@ -184,11 +176,11 @@ func (e *Engine) forget(d digest) {
 }
 
 func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*program, error) {
-	r, compiled, hit, err := e.machineCode(ctx, module)
+	compiled, hit, err := e.machineCode(ctx, module)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newProgram(r, compiled)
+	p, err := newProgram(e.wazero, compiled)
 	if err != nil {
 		compiled.Close(ctx)
 		return nil, err
@@ -201,25 +193,14 @@ func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*pro
 	return p, nil
 }
 
-// machineCode prefers the cache and does without it where it fails.
-func (e *Engine) machineCode(ctx context.Context, module source) (r wazero.Runtime, _ wazero.CompiledModule, hit bool, err error) {
-	var failure error
+func (e *Engine) machineCode(ctx context.Context, module source) (_ wazero.CompiledModule, hit bool, err error) {
+	compiling := func() func() { return e.compiling(module) }
 	if e.codes != nil {
-		compiled, hit, err := e.codes.load(ctx, module, func() func() { return e.compiling(module) })
-		if err == nil || ctx.Err() != nil {
-			return e.codes.wazero, compiled, hit, err
-		}
-		failure = err
+		return e.codes.load(ctx, module, compiling)
 	}
-	if r, err = e.plain(); err != nil {
-		return nil, nil, false, err
-	}
-	defer e.compiling(module)()
-	compiled, err := compileModule(ctx, r, module.lasting(), e.options.Workers)
-	if err == nil && failure != nil { // else it was the module's fault
-		e.warn(fmt.Errorf("caching the machine code of %q: %w", module.name, failure))
-	}
-	return r, compiled, false, err
+	defer compiling()()
+	compiled, err := compileModule(ctx, e.wazero, module.lasting(), e.options.Workers)
+	return compiled, false, err
 }
 
 func (e *Engine) warn(err error) {
