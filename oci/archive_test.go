@@ -255,7 +255,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(dockerSave(f, namedImage(f, "a"), "app"))
 	f.Add(archiveOf(f, "l.tar", "-> m.tar", "m.tar", "-> l.tar", "manifest.json", `[{"Config":"c","Layers":["l.tar"]}]`))
 	s := newStore(f)
-	s.Limits = Limits{LayerBytes: 1 << 20, ArchiveBytes: 1 << 20, ArchiveFiles: 100}
+	s.Limits = Limits{Bytes: 1 << 20, ArchiveBytes: 1 << 20, ArchiveFiles: 100}
 	f.Fuzz(func(t *testing.T, archive []byte) {
 		loaded, err := s.Load(bytes.NewReader(archive))
 		if err != nil {

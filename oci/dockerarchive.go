@@ -108,8 +108,8 @@ func (l *loader) compress(name string, diffID v1.Hash) (*v1.Descriptor, error) {
 	}
 	defer file.Close()
 	layer := &spooledLayer{file: file}
-	limited := io.LimitReader(tar, l.limits.LayerBytes+1)
-	if err := layer.compress(func(w io.Writer) error { return copyLimited(w, limited, l.limits.LayerBytes) }); err != nil {
+	limited := io.LimitReader(tar, l.limits.Bytes+1)
+	if err := layer.compress(func(w io.Writer) error { return copyLimited(w, limited, l.limits.Bytes) }); err != nil {
 		return nil, err
 	}
 	if layer.diffID != diffID {

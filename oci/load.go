@@ -49,7 +49,7 @@ func (s *Store) Load(r io.Reader) (_ []Loaded, err error) {
 	return l.name(images)
 }
 
-// maxDocuments bounds the JSON files of an archive that are kept in memory, in bytes altogether.
+// maxDocuments bounds what is kept of an archive in memory: names and JSON files, in bytes.
 const maxDocuments = 64 << 20
 
 // loader takes an archive in. Blobs of a layout go to the store at once: they have a digest to be checked against, and are
@@ -103,6 +103,9 @@ func (l *loader) add(header *tar.Header, content io.Reader) error {
 	name, err := cleanName(header.Name)
 	if err != nil {
 		return err
+	}
+	if l.inMemory += int64(len(name) + len(header.Linkname)); l.inMemory > maxDocuments {
+		return ErrTooLarge
 	}
 	switch header.Typeflag {
 	case tar.TypeReg:

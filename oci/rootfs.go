@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -67,6 +66,7 @@ func (s *Store) Rootfs(img v1.Image) (_ *Rootfs, err error) {
 
 func (s *Store) openLayers(r *Rootfs, layers []v1.Layer) error {
 	r.Layers = make([]*vfs.Layer, len(layers))
+	b := newBudget(s.Limits)
 	var group errgroup.Group
 	group.SetLimit(2) // a decompressor may need over 128 MiB
 	for i, layer := range layers {
@@ -80,7 +80,7 @@ func (s *Store) openLayers(r *Rootfs, layers []v1.Layer) error {
 			continue
 		}
 		group.Go(func() (err error) {
-			if r.Layers[i], err = s.firstOpen(layer, diffID); err != nil {
+			if r.Layers[i], err = s.firstOpen(layer, diffID, b); err != nil {
 				return fmt.Errorf("layer %d: %w", i, err)
 			}
 			return nil
@@ -92,7 +92,7 @@ func (s *Store) openLayers(r *Rootfs, layers []v1.Layer) error {
 func (s *Store) layerPath(diffID v1.Hash) string { return filepath.Join(s.layerDir(), diffID.Hex) }
 
 // firstOpen makes a layer's opened form, unless somebody else is just doing it.
-func (s *Store) firstOpen(layer v1.Layer, diffID v1.Hash) (*vfs.Layer, error) {
+func (s *Store) firstOpen(layer v1.Layer, diffID v1.Hash, b *budget) (*vfs.Layer, error) {
 	using, err := lockfile.Shared(s.lockFile())
 	if err != nil {
 		return nil, err
@@ -107,20 +107,20 @@ func (s *Store) firstOpen(layer v1.Layer, diffID v1.Hash) (*vfs.Layer, error) {
 	if opened, err := vfs.OpenLayer(name); err == nil { // somebody else was first
 		return opened, nil
 	}
-	if err := s.unpackLayer(layer, diffID, name); err != nil {
+	if err := s.unpackLayer(layer, diffID, name, b); err != nil {
 		return nil, fmt.Errorf("unpacking: %w", err)
 	}
 	return vfs.OpenLayer(name)
 }
 
 // unpackLayer writes a layer's opened form.
-func (s *Store) unpackLayer(layer v1.Layer, diffID v1.Hash, name string) error {
+func (s *Store) unpackLayer(layer v1.Layer, diffID v1.Hash, name string, b *budget) error {
 	temp := s.tempName()
 	writer, err := vfs.CreateLayer(temp)
 	if err != nil {
 		return err
 	}
-	if err := s.readLayer(layer, diffID, writer); err != nil {
+	if err := readLayer(layer, diffID, writer, b); err != nil {
 		return errors.Join(err, writer.Abort(), removeIfThere(temp))
 	}
 	if err := writer.Close(); err != nil {
@@ -144,7 +144,7 @@ func removeIfThere(name string) error {
 }
 
 // readLayer unpacks a layer's tar and checks it against its diff id.
-func (s *Store) readLayer(layer v1.Layer, diffID v1.Hash, out layerSink) error {
+func readLayer(layer v1.Layer, diffID v1.Hash, out layerSink, b *budget) error {
 	if mediaType, err := layer.MediaType(); err != nil {
 		return err
 	} else if !mediaType.IsLayer() {
@@ -155,32 +155,17 @@ func (s *Store) readLayer(layer v1.Layer, diffID v1.Hash, out layerSink) error {
 		return err
 	}
 	defer blob.Close()
-	counted := &countingReader{source: blob}
-	plain, err := decompress(counted)
+	plain, err := decompress(&compressedReader{blob, b})
 	if err != nil {
 		return fmt.Errorf("decompressing: %w", err)
 	}
 	defer plain.Close()
-	limits := s.Limits.withDefaults()
 	hash := sha256.New()
-	bounded := &boundedReader{tar: plain, compressed: counted, limits: limits}
-	if err := unpack(io.TeeReader(bounded, hash), out, limits); err != nil {
+	if err := unpack(io.TeeReader(&plainReader{plain, b}, hash), out, b); err != nil {
 		return err
 	}
 	if got := sumOf(hash); got != diffID {
 		return fmt.Errorf("%w: diff id is %s, not %s", ErrCorrupt, got, diffID)
 	}
 	return nil
-}
-
-// countingReader counts across goroutines: decompressors read ahead.
-type countingReader struct {
-	source io.Reader
-	n      atomic.Int64
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.source.Read(p)
-	c.n.Add(int64(n))
-	return n, err
 }

@@ -209,14 +209,23 @@ func TestNameThroughSymlinkStaysInside(t *testing.T) {
 	}
 }
 
-// A few kilobytes must not fill memory or disk.
+// A few kilobytes must not fill memory or disk, neither as one layer nor as many.
 func TestDecompressionBomb(t *testing.T) {
 	for _, compression := range []Compression{Zstd, Gzip} {
-		img := imageOf(t, bomb(t, compression, ratioFree+10<<20))
-		for name, limits := range map[string]Limits{"ratio": {}, "size": {LayerBytes: 100 << 20, Ratio: 1 << 40}} {
+		one := imageOf(t, bomb(t, compression, "a", 20<<20))
+		many := imageOf(t, bomb(t, compression, "b", 8<<20), bomb(t, compression, "c", 8<<20), bomb(t, compression, "d", 8<<20))
+		for name, test := range map[string]struct {
+			img    v1.Image
+			limits Limits
+		}{
+			"one, ratio":  {one, Limits{Slack: 10 << 20}},
+			"many, ratio": {many, Limits{Slack: 10 << 20}},
+			"one, size":   {one, Limits{Bytes: 10 << 20}},
+			"many, size":  {many, Limits{Bytes: 10 << 20}},
+		} {
 			s := newStore(t)
-			s.Limits = limits
-			if _, err := s.Rootfs(img); !errors.Is(err, ErrTooLarge) {
+			s.Limits = test.limits
+			if _, err := s.Rootfs(test.img); !errors.Is(err, ErrTooLarge) {
 				t.Errorf("%s, %s: %v, want ErrTooLarge", name, compression, err)
 			}
 			if left := unlocked(tempNames(t, s)); len(left) > 0 {
@@ -227,12 +236,12 @@ func TestDecompressionBomb(t *testing.T) {
 }
 
 // bomb is a layer with one file of zeros.
-func bomb(t testing.TB, compression Compression, size int64) v1.Layer {
+func bomb(t testing.TB, compression Compression, name string, size int64) v1.Layer {
 	t.Helper()
 	layer := &spooledLayer{file: must(createUnnamed(t.TempDir())), compression: compression}
 	err := layer.compress(func(w io.Writer) error {
 		tw := tar.NewWriter(w)
-		if err := tw.WriteHeader(&tar.Header{Name: "zeros", Size: size}); err != nil {
+		if err := tw.WriteHeader(&tar.Header{Name: name, Size: size}); err != nil {
 			return err
 		}
 		if _, err := io.CopyN(tw, zeros{}, size); err != nil {
@@ -255,12 +264,14 @@ func TestBombBehindTheArchive(t *testing.T) {
 	layer := &spooledLayer{file: must(createUnnamed(t.TempDir()))}
 	archive := tarOf(t, tar.Header{Name: "f"})
 	if err := layer.compress(func(w io.Writer) error {
-		_, err := io.Copy(w, io.MultiReader(bytes.NewReader(archive), io.LimitReader(zeros{}, ratioFree+10<<20)))
+		_, err := io.Copy(w, io.MultiReader(bytes.NewReader(archive), io.LimitReader(zeros{}, 20<<20)))
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newStore(t).Rootfs(imageOf(t, layer)); !errors.Is(err, ErrTooLarge) {
+	s := newStore(t)
+	s.Limits.Slack = 10 << 20
+	if _, err := s.Rootfs(imageOf(t, layer)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("%v, want ErrTooLarge", err)
 	}
 }

@@ -44,6 +44,9 @@ func Open(dir string) (*Store, error) {
 	}
 	s := &Store{dir: dir, layout: os.DirFS(dir)}
 	err = checkLayoutFile(s.layout)
+	if err == nil {
+		_, err = os.Stat(s.tempDir()) // other tools do not make it
+	}
 	if notExist(err) {
 		err = s.create()
 	}

@@ -399,6 +399,27 @@ func TestCorruptLayerBlob(t *testing.T) {
 	}
 }
 
+func TestTruncatedBlobIsRepaired(t *testing.T) {
+	s := newStore(t)
+	img := namedImage(t, "a")
+	mustPut(t, s, img, "app")
+	check(t, os.Truncate(filepath.Join(s.blobDir(), must(must(img.Layers())[0].Digest()).Hex), 5))
+	mustPut(t, s, img, "app")
+	checkStore(t, s.Dir())
+}
+
+// A layout that another tool made can become a store.
+func TestOpenLayoutOfOthers(t *testing.T) {
+	dir, images := writtenByOthers(t)
+	s, err := Open(dir)
+	check(t, err)
+	mustPut(t, s, namedImage(t, "a"), "app")
+	if img, err := s.Image("v1"); err != nil || must(img.Digest()) != must(images["v1"].Digest()) {
+		t.Errorf("%v", err)
+	}
+	mustRootfs(t, s, must(s.Image("multi")))
+}
+
 func TestOpenRefusesWhatIsNoStore(t *testing.T) {
 	for name, content := range map[string]string{"oci-layout": "{", "index.json": "["} {
 		dir := t.TempDir()

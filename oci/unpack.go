@@ -2,8 +2,8 @@ package oci
 
 import (
 	"archive/tar"
-	"cmp"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"math"
@@ -14,28 +14,6 @@ import (
 	"boxer.dev/vfs"
 )
 
-// Limits bound what an image or an archive may make this machine do. Zero stands for the default.
-type Limits struct {
-	LayerBytes   int64 // of the files of a layer, holes included; default 16 GiB
-	LayerFiles   int64 // in a layer; default a million
-	Ratio        int64 // of a layer's size to its compressed size, beyond its first 256 MiB; default 200
-	ArchiveBytes int64 // of an archive that is loaded; default 64 GiB
-	ArchiveFiles int64 // in an archive; default 100,000
-}
-
-// ratioFree is how much any layer may unpack to, however small it is compressed.
-const ratioFree = 256 << 20
-
-func (l Limits) withDefaults() Limits {
-	return Limits{
-		LayerBytes:   cmp.Or(l.LayerBytes, 16<<30),
-		LayerFiles:   cmp.Or(l.LayerFiles, 1_000_000),
-		Ratio:        cmp.Or(l.Ratio, 200),
-		ArchiveBytes: cmp.Or(l.ArchiveBytes, 64<<30),
-		ArchiveFiles: cmp.Or(l.ArchiveFiles, 100_000),
-	}
-}
-
 // unpacker turns a layer's tar into entries of an opened layer. What entries do to each other, in whatever order they come,
 // is vfs.LayerWriter's affair; nothing they say can lead out of the layer.
 //
@@ -45,10 +23,9 @@ func (l Limits) withDefaults() Limits {
 //   - Extended attributes and names of users and groups are left out: boxes know numbers only.
 type unpacker struct {
 	out    layerSink
-	limits Limits
-	bytes  int64
-	files  int64
-	dirs   map[string]bool // known to be there
+	budget *budget
+	dirs   map[uint64]bool // hashes of those known to be there: paths would take much more memory
+	seed   maphash.Seed
 }
 
 // layerSink is what an unpacker needs of a vfs.LayerWriter.
@@ -56,8 +33,8 @@ type layerSink interface {
 	Add(vfs.Entry, io.Reader) error
 }
 
-func unpack(r io.Reader, out layerSink, limits Limits) error {
-	u := &unpacker{out: out, limits: limits.withDefaults(), dirs: map[string]bool{".": true}}
+func unpack(r io.Reader, out layerSink, b *budget) error {
+	u := &unpacker{out: out, budget: b, dirs: map[uint64]bool{}, seed: maphash.MakeSeed()}
 	tr := tar.NewReader(r)
 	for {
 		header, err := tr.Next()
@@ -100,23 +77,23 @@ func (u *unpacker) add(header *tar.Header, content io.Reader) error {
 // count charges an entry for itself, for the directories it implies and, since names can lead through a symlink, for those
 // that its target may imply.
 func (u *unpacker) count(entry vfs.Entry) error {
-	u.bytes += entry.Size
-	u.files += int64(1 + strings.Count(entry.Symlink, "/"))
-	for dir := path.Dir(entry.Path); !u.dirs[dir]; dir = path.Dir(dir) {
-		u.dirs[dir] = true
-		u.files++
+	files := int64(1 + strings.Count(entry.Symlink, "/") + len(entry.Symlink)/64)
+	for dir := path.Dir(entry.Path); dir != "."; dir = path.Dir(dir) {
+		hash := maphash.String(u.seed, dir)
+		if u.dirs[hash] {
+			break
+		}
+		u.dirs[hash] = true
+		files++
 	}
-	if u.bytes > u.limits.LayerBytes || u.bytes < 0 {
-		return fmt.Errorf("%w of %d bytes in a layer's files", ErrTooLarge, u.limits.LayerBytes)
-	}
-	if u.files > u.limits.LayerFiles {
-		return fmt.Errorf("%w of %d files in a layer", ErrTooLarge, u.limits.LayerFiles)
-	}
-	return nil
+	return u.budget.spend(entry.Size, files)
 }
 
 // cleanName makes a name in a tar relative to the root and clean.
 func cleanName(name string) (string, error) {
+	if len(name) > 2*vfs.MaxPath {
+		return "", fmt.Errorf("%w: name of %d bytes", ErrCorrupt, len(name))
+	}
 	clean := path.Clean("./" + name)
 	for component := range strings.SplitSeq(name, "/") {
 		if component == ".." {
@@ -183,25 +160,4 @@ func representable(t time.Time) time.Time {
 		return time.Unix(0, 0)
 	}
 	return t
-}
-
-// boundedReader reads a layer's tar and fails where it grows out of proportion to what was read of its compressed form.
-type boundedReader struct {
-	tar        io.Reader
-	compressed *countingReader
-	limits     Limits
-	n          int64
-}
-
-func (b *boundedReader) Read(p []byte) (int, error) {
-	n, err := b.tar.Read(p)
-	b.n += int64(n)
-	if b.n > ratioFree && b.n/b.limits.Ratio > b.compressed.n.Load() {
-		return 0, fmt.Errorf("layer unpacks to over %d times its size: %w", b.limits.Ratio, ErrTooLarge)
-	}
-	// Headers and padding are at most a few blocks for each file.
-	if b.n/2 > b.limits.LayerBytes+b.limits.LayerFiles*1024 {
-		return 0, fmt.Errorf("layer's tar: %w", ErrTooLarge)
-	}
-	return n, err
 }

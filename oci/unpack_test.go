@@ -93,7 +93,7 @@ func TestUnpack(t *testing.T) {
 		}, recorder{`f ---------- 0:0 "f"`}},
 	} {
 		var got recorder
-		if err := unpack(bytes.NewReader(tarOf(t, test.tar...)), &got, Limits{}); err != nil {
+		if err := unpack(bytes.NewReader(tarOf(t, test.tar...)), &got, newBudget(Limits{})); err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
@@ -119,7 +119,7 @@ func TestUnpackRefuses(t *testing.T) {
 		"unknown type":                   {Name: "f", Typeflag: 'Z'},
 	} {
 		var got recorder
-		if err := unpack(bytes.NewReader(tarOf(t, entry)), &got, Limits{}); !errors.Is(err, ErrCorrupt) {
+		if err := unpack(bytes.NewReader(tarOf(t, entry)), &got, newBudget(Limits{})); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v, want ErrCorrupt; %q", name, err, got)
 		}
 	}
@@ -133,7 +133,7 @@ func TestUnpackTimes(t *testing.T) {
 		tar.Header{Name: "a", ModTime: precise, Format: tar.FormatPAX},
 		tar.Header{Name: "b", ModTime: time.Unix(1<<55, 0), Format: tar.FormatPAX},
 	)
-	if err := unpack(bytes.NewReader(content), sink, Limits{}); err != nil {
+	if err := unpack(bytes.NewReader(content), sink, newBudget(Limits{})); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]time.Time{precise, time.Unix(0, 0).UTC()}, got); diff != "" {
@@ -148,7 +148,7 @@ func (f sinkFunc) Add(e vfs.Entry, content io.Reader) error { return f(e, conten
 func TestUnpackTruncated(t *testing.T) {
 	whole := tarOf(t, tar.Header{Name: "f", Size: 5000}, tar.Header{Name: "g"})
 	for _, n := range []int{1, 511, 512 + 1, 512 + 4999, 512 + 5120 + 100} {
-		if err := unpack(bytes.NewReader(whole[:n]), new(recorder), Limits{}); err == nil {
+		if err := unpack(bytes.NewReader(whole[:n]), new(recorder), newBudget(Limits{})); err == nil {
 			t.Errorf("the first %d bytes were accepted", n)
 		}
 	}
@@ -162,14 +162,14 @@ func TestUnpackLimits(t *testing.T) {
 		limits Limits
 		ok     bool
 	}{
-		"bytes within":  {big, Limits{LayerBytes: 1200}, true},
-		"bytes beyond":  {big, Limits{LayerBytes: 1199}, false},
-		"files within":  {many, Limits{LayerFiles: 7}, true},
-		"files beyond":  {many, Limits{LayerFiles: 6}, false},
+		"bytes within":  {big, Limits{Bytes: 1200}, true},
+		"bytes beyond":  {big, Limits{Bytes: 1199}, false},
+		"files within":  {many, Limits{Files: 7}, true},
+		"files beyond":  {many, Limits{Files: 6}, false},
 		"gigantic size": {gigantic(t), Limits{}, false},
 		"sparse bomb":   {sparseBomb(t), Limits{}, false},
 	} {
-		err := unpack(bytes.NewReader(test.tar), new(recorder), test.limits)
+		err := unpack(bytes.NewReader(test.tar), new(recorder), newBudget(test.limits))
 		if test.ok != (err == nil) || (err != nil && !errors.Is(err, ErrTooLarge)) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -191,7 +191,7 @@ func sparseBomb(t *testing.T) []byte { return sparseTar(t, "0\n", "", 1<<42) }
 func TestUnpackSparse(t *testing.T) {
 	sparse := sparseTar(t, "1\n512\n4\n", "DATA", 1024)
 	var got recorder
-	if err := unpack(bytes.NewReader(sparse), &got, Limits{}); err != nil {
+	if err := unpack(bytes.NewReader(sparse), &got, newBudget(Limits{})); err != nil {
 		t.Fatal(err)
 	}
 	want := recorder{fmt.Sprintf("f -rw-r--r-- 0:0 %q", strings.Repeat("\x00", 512)+"DATA"+strings.Repeat("\x00", 508))}
@@ -233,7 +233,7 @@ func FuzzUnpack(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if unpack(bytes.NewReader(content), writer, Limits{LayerBytes: 1 << 20, LayerFiles: 1000}) != nil {
+		if unpack(bytes.NewReader(content), writer, newBudget(Limits{Bytes: 1 << 20, Files: 1000})) != nil {
 			if err := writer.Abort(); err != nil {
 				t.Fatal(err)
 			}
