@@ -39,7 +39,7 @@ func OpenBoxfile(context *os.Root, name string, stdin io.Reader) (*Boxfile, erro
 		if stdin == nil {
 			return nil, errors.New("reading the Boxfile: no standard input")
 		}
-		return Parse("-", stdin)
+		return Parse("stdin", stdin)
 	}
 	f, err := os.Open(name)
 	if err != nil {

@@ -60,45 +60,15 @@ func (e *edit) close() error { return closeAll(e.cleanup) }
 
 // resolve follows the symlinks of an absolute path, the last component's too. What does not exist is taken as it is.
 func (e *edit) resolve(name string) (string, error) {
-	done, todo := "/", strings.Split(path.Clean(name), "/")
-	for links := 0; len(todo) > 0; {
-		part := todo[0]
-		todo = todo[1:]
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			done = path.Dir(done)
-			continue
-		}
-		next := path.Join(done, part)
-		st, err := e.tree.Lstat(next)
-		if errors.Is(err, fs.ErrNotExist) {
-			return path.Join(append([]string{next}, todo...)...), nil
-		}
-		if errors.Is(err, syscall.ENOTDIR) {
-			return "", fmt.Errorf("%s of the box is not a directory", quote(done))
-		}
-		if err != nil {
-			return "", err
-		}
-		if st.Mode.Type() != fs.ModeSymlink {
-			done = next
-			continue
-		}
-		if links++; links > vfs.MaxSymlinks {
-			return "", &fs.PathError{Op: "open", Path: name, Err: syscall.ELOOP}
-		}
-		target, err := e.tree.Readlink(next)
-		if err != nil {
-			return "", err
-		}
-		if path.IsAbs(target) {
-			done = "/"
-		}
-		todo = append(strings.Split(target, "/"), todo...)
+	w := linkWalk{tree: boxTree{fs: e.tree}, done: ".", todo: strings.Split(name, "/")}
+	err := w.run()
+	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		return "", fmt.Errorf("%s of the box is not a directory", quote(path.Join("/", path.Dir(w.done))))
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", err
 	}
-	return done, nil
+	return path.Join(append([]string{"/", w.done}, w.todo...)...), nil
 }
 
 // mkdirAll makes a directory and what is missing above it, mode 0755.

@@ -118,7 +118,7 @@ func TestOpenBoxfile(t *testing.T) {
 		}
 	}
 	check("", "Dockerfile", "docker")
-	check("-", "-", "stdin")
+	check("-", "stdin", "stdin")
 	check(outside, outside, "outside")
 	if err := os.WriteFile(filepath.Join(dir, "Boxfile"), []byte("FROM box"), 0o600); err != nil {
 		t.Fatal(err)

@@ -43,49 +43,75 @@ var errOutside = errors.New("it leads out of the build context")
 // follow resolves the symlinks in a name, those of its last component too. In a directory that is copied links stay links;
 // only what an instruction names is followed.
 func follow(t sourceTree, name string) (string, sourceFile, error) {
-	done, todo := ".", strings.Split(name, "/")
-	file, err := t.lstat(".")
-	for links := 0; err == nil && len(todo) > 0; {
-		part := todo[0]
-		todo = todo[1:]
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			if done == "." && !t.rooted() {
-				return "", file, errOutside
-			}
-			done = path.Dir(done)
-			file, err = t.lstat(done)
-			continue
-		}
-		next := path.Join(done, part)
-		if file, err = t.lstat(next); err != nil {
-			break
-		}
-		if file.mode.Type() != fs.ModeSymlink {
-			done = next
-			continue
-		}
-		if links++; links > vfs.MaxSymlinks {
-			return "", file, &fs.PathError{Op: "open", Path: name, Err: syscall.ELOOP}
-		}
-		var target string
-		if target, err = t.readlink(next); err != nil {
-			break
-		}
-		if path.IsAbs(target) {
-			if !t.rooted() {
-				return "", file, errOutside
-			}
-			done = "."
-		}
-		todo = append(strings.Split(target, "/"), todo...)
-	}
-	if err != nil {
+	w := linkWalk{tree: t, done: ".", todo: strings.Split(name, "/")}
+	if err := w.run(); err != nil {
 		return "", sourceFile{}, err
 	}
-	return done, file, nil
+	file, err := t.lstat(w.done)
+	return w.done, file, err
+}
+
+// linkWalk goes along a path component by component.
+type linkWalk struct {
+	tree  sourceTree
+	done  string   // without links
+	todo  []string // components after it
+	links int
+}
+
+// run goes to the end. After an error done is what could not be had, and todo what is left beneath it.
+func (w *linkWalk) run() error {
+	for len(w.todo) > 0 {
+		part := w.todo[0]
+		w.todo = w.todo[1:]
+		var err error
+		switch part {
+		case "", ".":
+		case "..":
+			err = w.up()
+		default:
+			err = w.down(path.Join(w.done, part))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *linkWalk) up() error {
+	if w.done == "." && !w.tree.rooted() {
+		return errOutside
+	}
+	w.done = path.Dir(w.done)
+	return nil
+}
+
+func (w *linkWalk) down(next string) error {
+	file, err := w.tree.lstat(next)
+	if err == nil && file.mode.Type() == fs.ModeSymlink {
+		return w.link(next)
+	}
+	w.done = next
+	return err
+}
+
+func (w *linkWalk) link(name string) error {
+	if w.links++; w.links > vfs.MaxSymlinks {
+		return &fs.PathError{Op: "open", Path: name, Err: syscall.ELOOP}
+	}
+	target, err := w.tree.readlink(name)
+	if err != nil {
+		return err
+	}
+	if path.IsAbs(target) {
+		if !w.tree.rooted() {
+			return errOutside
+		}
+		w.done = "."
+	}
+	w.todo = append(strings.Split(target, "/"), w.todo...)
+	return nil
 }
 
 // present is whether a file is in a tree as far as rules go. A directory that they leave out is there for what they bring back.
