@@ -91,7 +91,7 @@ var compressNames = map[string]struct {
 	"zstd": {"zstd", false, false}, "unzstd": {"zstd", true, false}, "zstdcat": {"zstd", true, true},
 }
 
-const compressOptions = "c|stdout|to-stdout d|decompress|uncompress f|force k|keep l|list n|no-name N|name q|quiet r|recursive" +
+const compressOptions = "c|stdout|to-stdout d|decompress|uncompress f|force k|keep n|no-name N|name q|quiet r|recursive" +
 	" S|suffix: t|test v|verbose z|compress o: T: 1|fast 2 3 4 5 6 7 8 9|best rm e|extreme"
 
 func compressMain(c *call) int {
@@ -113,7 +113,7 @@ func compressMain(c *call) int {
 			z.level = int(o.name[0] - '0')
 		}
 	}
-	if set(z.o, "t") || set(z.o, "l") {
+	if set(z.o, "t") {
 		z.decompress = true
 	}
 	z.keep = set(z.o, "k") || z.cat || how.format == "zstd" && !set(z.o, "rm")
@@ -134,10 +134,16 @@ func compressMain(c *call) int {
 				shown = "stdin"
 			}
 			c.failed(err, "%s", shown)
+			if _, ok := errors.AsType[skippedError](err); ok {
+				c.status = 2 // gzip's status for a warning
+			}
 		}
 	}
 	return c.status
 }
+
+// skippedError says why a file was left as it is.
+type skippedError struct{ errInvalid }
 
 type compressor struct {
 	*call
@@ -180,7 +186,7 @@ func (z *compressor) target(name string) (string, error) {
 	}
 	if !z.decompress {
 		if strings.HasSuffix(name, z.suffix()) && !set(z.o, "f") {
-			return "", errInvalid("already has " + z.suffix() + " suffix -- unchanged")
+			return "", skippedError{errInvalid("already has " + z.suffix() + " suffix -- unchanged")}
 		}
 		return name + z.suffix(), nil
 	}
@@ -189,13 +195,13 @@ func (z *compressor) target(name string) (string, error) {
 			return stem + s[1], nil
 		}
 	}
-	return "", errInvalid("unknown suffix -- ignored")
+	return "", skippedError{errInvalid("unknown suffix -- ignored")}
 }
 
 // replace writes target and removes name, keeping mode, owner and times.
 func (z *compressor) replace(name, target string, r io.Reader) error {
 	if z.exists(target) && !set(z.o, "f") {
-		return errInvalid(target + " already exists; not overwritten")
+		return skippedError{errInvalid(target + " already exists; not overwritten")}
 	}
 	st, err := z.Env.stat(name)
 	if err != nil {

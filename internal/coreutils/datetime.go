@@ -30,7 +30,7 @@ func (e *Env) location() *time.Location {
 
 var dateLayouts = []string{
 	time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999 -0700",
-	"2006-01-02 15:04:05.999999999 MST", "2006-01-02 15:04:05.999999999", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02",
+	"2006-01-02 15:04 -0700", "2006-01-02 15:04:05.999999999 MST", "2006-01-02 15:04:05.999999999", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02",
 	"2006/01/02", "20060102", time.RFC1123Z, time.RFC1123, "Mon Jan _2 15:04:05 MST 2006", "Mon Jan _2 15:04:05 2006",
 	"2 Jan 2006 15:04:05", "2 Jan 2006", "Jan 2 2006", "Jan 2, 2006", "01/02/2006", "01/02/2006 15:04:05",
 }
@@ -122,6 +122,10 @@ func addOffsets(t, now time.Time, words []string) (time.Time, error) {
 
 func parseOffset(words []string) (n int, unit string, used int, err error) {
 	w := strings.ToLower(words[0])
+	if (w == "+" || w == "-") && len(words) > 1 {
+		n, unit, used, err = parseOffset(append([]string{w + words[1]}, words[2:]...))
+		return n, unit, used + 1, err
+	}
 	switch w {
 	case "next":
 		n, w = 1, ""

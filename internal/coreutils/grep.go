@@ -2,6 +2,7 @@ package coreutils
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"io/fs"
 	"strconv"
@@ -69,7 +70,7 @@ func (c *call) contextShorthand() {
 		if a == "--" {
 			return
 		}
-		if i > 0 && len(a) > 1 && a[0] == '-' && strings.Trim(a[1:], "0123456789") == "" {
+		if i > 0 && isDashNumber(a) && !contains([]string{"-e", "-f", "-m", "-A", "-B", "-C"}, c.Args[i-1]) {
 			args := append([]string(nil), c.Args...)
 			args[i] = "-C" + a[1:]
 			c.Args = args
@@ -289,13 +290,18 @@ func (s *grepFile) search(r io.Reader) error {
 		if s.delim == '\n' && !s.binary && !set(s.o, "a") && bytes.IndexByte(line, 0) >= 0 {
 			s.binary = true
 		}
-		text := line
-		if s.selects(text) {
-			if !s.hit(text) {
+		switch {
+		case s.max >= 0 && s.count == s.max: // only context is left to show
+			if s.behind == 0 {
 				return false
 			}
-		} else {
-			s.miss(text)
+			s.miss(line)
+		case s.selects(line):
+			if !s.hit(line) {
+				return false
+			}
+		default:
+			s.miss(line)
 		}
 		s.offset += int64(len(line)) + 1
 		return !s.stopped()
@@ -322,9 +328,6 @@ func (s *grepFile) selects(line []byte) bool {
 
 // hit handles a selected line and reports whether to go on with the file.
 func (s *grepFile) hit(line []byte) bool {
-	if s.max == 0 {
-		return false
-	}
 	s.count++
 	s.matched = true
 	switch {
@@ -339,10 +342,9 @@ func (s *grepFile) hit(line []byte) bool {
 			s.count, s.matched = 0, false
 			return false
 		}
-		if set(s.o, "o") || !set(s.o, "v") {
-			s.printf("Binary file %s matches\n", s.name)
-			return false
-		}
+		s.out.Flush()
+		fmt.Fprintf(s.Stderr, "%s: %s: binary file matches\n", s.call.name, s.name)
+		return false
 	case set(s.o, "o"):
 		if !set(s.o, "v") {
 			s.only(line)
@@ -352,7 +354,7 @@ func (s *grepFile) hit(line []byte) bool {
 		s.show(line, ':', s.line, s.offset)
 		s.behind = s.after
 	}
-	return s.max < 0 || s.count < s.max
+	return s.max < 0 || s.count < s.max || s.behind > 0
 }
 
 func (s *grepFile) miss(line []byte) {
@@ -371,7 +373,7 @@ func (s *grepFile) miss(line []byte) {
 
 // context shows what -B kept, after a separator between groups.
 func (s *grepFile) context() {
-	if s.before > 0 || s.after > 0 {
+	if set(s.o, "A") || set(s.o, "B") || set(s.o, "C") {
 		first := s.line - len(s.history)
 		if s.printed && (s.last == 0 || first > s.last+1) {
 			s.print("--\n")

@@ -21,12 +21,8 @@ type counted struct {
 
 func (c *call) parseCounted() (k *counted, operands []string, status int, done bool) {
 	// The historical "-5" stands for "-n 5".
-	for i, a := range c.Args[1:] {
-		if len(a) > 1 && a[0] == '-' && strings.Trim(a[1:], "0123456789") == "" {
-			args := append([]string(nil), c.Args...)
-			args[i+1] = "-n" + a[1:]
-			c.Args = args
-		}
+	if len(c.Args) > 1 && isDashNumber(c.Args[1]) {
+		c.Args = append([]string{c.Args[0], "-n" + c.Args[1][1:]}, c.Args[2:]...)
 	}
 	opts, operands, status, done := c.parse("n|lines: c|bytes: q|quiet|silent v|verbose z|zero-terminated f|follow? F retry pid: s:")
 	if done {
@@ -57,6 +53,10 @@ func (c *call) parseCounted() (k *counted, operands []string, status int, done b
 		}
 	}
 	return k, operands, 0, false
+}
+
+func isDashNumber(s string) bool {
+	return len(s) > 1 && s[0] == '-' && strings.Trim(s[1:], "0123456789") == ""
 }
 
 func (k *counted) count(s string) bool {

@@ -147,7 +147,8 @@ func printfMain(c *call) int {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		return c.missingOperand(nil)
+		c.missingOperand(nil)
+		return statusUsage
 	}
 	p := &formatter{call: c, args: args[1:]}
 	for {

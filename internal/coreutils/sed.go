@@ -159,6 +159,7 @@ func (s *sed) edit(name string) {
 	}
 	if err != nil {
 		s.failed(err, "can't read %s", name)
+		s.status = 2
 		return
 	}
 	if !st.Mode.IsRegular() {

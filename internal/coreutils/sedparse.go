@@ -341,19 +341,21 @@ func (p *sedParser) textArgument(c *sedCommand) error {
 	}
 	if p.peek() == '\\' {
 		p.pos++
-		p.skip(" \t")
-		if p.peek() == '\n' {
+		start := p.pos
+		if p.skip(" \t"); p.peek() == '\n' {
 			p.pos++
-		} else if p.pos < len(p.s) && strings.IndexByte("abcdefghijklmnopqrstuvwxyz", p.peek()) < 0 {
-			// "a\text" keeps leading blanks.
-			p.pos = strings.LastIndexByte(p.s[:p.pos], '\\') + 1
+		} else {
+			p.pos = start // "a\  text" keeps its blanks
+		}
+		if p.pos >= len(p.s) {
+			return nil
 		}
 	}
 	var b strings.Builder
 	for ; p.pos < len(p.s) && p.s[p.pos] != '\n'; p.pos++ {
 		if p.s[p.pos] == '\\' && p.pos+1 < len(p.s) {
 			p.pos++
-			if r, n, ok := sedEscape(p.s[p.pos:]); ok && b.Len() > 0 {
+			if r, n, ok := sedEscape(p.s[p.pos:]); ok {
 				b.WriteString(string(r))
 				p.pos += n - 1
 				continue

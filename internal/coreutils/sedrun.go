@@ -134,10 +134,10 @@ func (s *sed) execute(c *sedCommand) (done, restart bool) {
 	case 'a':
 		s.appended = append(s.appended, sedAppend{text: c.text})
 	case 'i':
-		s.write(s.w, &s.missingNewline, []byte(strings.TrimSuffix(c.text, "\n")), true)
+		s.text(c.text)
 	case 'c':
 		if c.second == nil || c.negate || !c.active {
-			s.write(s.w, &s.missingNewline, []byte(strings.TrimSuffix(c.text, "\n")), true)
+			s.text(c.text)
 		}
 		s.skipPrint = true
 		return true, false
@@ -192,6 +192,12 @@ func (s *sed) execute(c *sedCommand) (done, restart bool) {
 		s.pattern = s.pattern[:0]
 	}
 	return false, false
+}
+
+func (s *sed) text(text string) {
+	if text != "" {
+		s.write(s.w, &s.missingNewline, []byte(strings.TrimSuffix(text, "\n")), true)
+	}
 }
 
 // deleteFirst is D: deletes up to the first newline and starts again without reading.

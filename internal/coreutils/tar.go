@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -296,7 +297,7 @@ func (t *tarCommand) read(extract bool) int {
 		return 2
 	}
 	defer closeAll()
-	x := newExtractor(t)
+	into := map[string]*extractor{}
 	tr := tar.NewReader(r)
 	found := make([]bool, len(t.names))
 	for !t.stopped() {
@@ -309,16 +310,22 @@ func (t *tarCommand) read(extract bool) int {
 			t.errorf("Error is not recoverable: exiting now")
 			return 2
 		}
-		if !t.wanted(h.Name, found) || t.excluded(h.Name) {
+		dir, ok := t.wanted(h.Name, found)
+		if !ok || t.excluded(h.Name) {
 			continue
 		}
 		if !extract {
 			t.list(h, h.Name, t.verbose > 0)
 			continue
 		}
-		x.member(h, tr)
+		if into[dir] == nil {
+			into[dir] = newExtractor(t, dir)
+		}
+		into[dir].member(h, tr)
 	}
-	x.finish()
+	for _, dir := range slices.Sorted(maps.Keys(into)) {
+		into[dir].finish()
+	}
 	for i, ok := range found {
 		if !ok {
 			t.errorf("%s: Not found in archive", t.names[i].name)
@@ -341,12 +348,11 @@ func archiveProblem(err error) string {
 	return errText(err)
 }
 
-// wanted reports whether a member is, or lies under, one of the operands.
-func (t *tarCommand) wanted(name string, found []bool) bool {
+// wanted reports whether a member is, or lies under, one of the operands, and which directory it goes to.
+func (t *tarCommand) wanted(name string, found []bool) (dir string, ok bool) {
 	if len(t.names) == 0 {
-		return true
+		return t.Dir, true
 	}
-	ok := false
 	name = trimSlashes(name)
 	for i, n := range t.names {
 		want := trimSlashes(n.name)
@@ -357,9 +363,11 @@ func (t *tarCommand) wanted(name string, found []bool) bool {
 			}
 		}
 		found[i] = found[i] || hit
-		ok = ok || hit
+		if hit && !ok {
+			dir, ok = n.dir, true
+		}
 	}
-	return ok
+	return dir, ok
 }
 
 // openArchive opens -f, decompressed by what it starts with.
@@ -400,7 +408,5 @@ func (t *tarCommand) memberTime(st vfs.Stat) (time.Time, error) {
 	}
 	return parseDate(s, t.Now().In(t.location()))
 }
-
-func parentOf(name string) string { return path.Dir(trimSlashes(name)) }
 
 func isSymlink(m fs.FileMode) bool { return m&fs.ModeSymlink != 0 }

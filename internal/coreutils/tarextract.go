@@ -18,6 +18,7 @@ import (
 // made last, as GNU tar does, so that no later member is written through them.
 type extractor struct {
 	*tarCommand
+	dir      string // where to
 	root     *vfs.File
 	links    []delayedLink
 	dirs     []delayedDir
@@ -34,8 +35,8 @@ type delayedDir struct {
 	h    *tar.Header
 }
 
-func newExtractor(t *tarCommand) *extractor {
-	x := &extractor{tarCommand: t, keepMode: t.UID == 0}
+func newExtractor(t *tarCommand, dir string) *extractor {
+	x := &extractor{tarCommand: t, dir: dir, keepMode: t.UID == 0}
 	if _, ok := t.o["p"]; ok {
 		x.keepMode = true
 	}
@@ -45,12 +46,12 @@ func newExtractor(t *tarCommand) *extractor {
 	return x
 }
 
-// open opens the destination at the first member.
+// openRoot opens the destination at the first member.
 func (x *extractor) openRoot() error {
 	if x.root != nil {
 		return nil
 	}
-	dir := x.Dir
+	dir := x.dir
 	if top, ok := x.o["one-top-level"]; ok {
 		if top == "" {
 			top, _, _ = strings.Cut(base(x.o["f"]), ".tar")
@@ -102,7 +103,7 @@ func (x *extractor) extract(name string, h *tar.Header, r io.Reader) error {
 	}
 	switch h.Typeflag {
 	case tar.TypeDir:
-		return x.dir(name, h)
+		return x.directory(name, h)
 	case tar.TypeReg, tar.TypeRegA, tar.TypeGNUSparse, tar.TypeCont:
 		if err := x.clear(name); err != nil {
 			return err
@@ -188,13 +189,16 @@ func (x *extractor) clear(name string) error {
 	return x.root.UnlinkAt(name, x.confined())
 }
 
-func (x *extractor) dir(name string, h *tar.Header) error {
-	st, err := x.root.StatAt(name, x.confined())
-	switch {
-	case err != nil && isNotExist(err):
-		if err := x.clear(name); err != nil { // a dangling symlink
+func (x *extractor) directory(name string, h *tar.Header) error {
+	st, err := x.root.StatAt(name, x.confined()|vfs.AtNoFollow)
+	if err == nil && isSymlink(st.Mode) && name != "." {
+		if err := x.clear(name); err != nil {
 			return err
 		}
+		st, err = x.root.StatAt(name, x.confined()|vfs.AtNoFollow)
+	}
+	switch {
+	case err != nil && isNotExist(err):
 		if err := x.root.MkdirAt(name, fs.ModeDir|0o700, x.confined()); err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func (u *unzipper) prepare() error {
 		}
 		u.Dir = u.abs(dir)
 	}
-	u.x = newExtractor(t)
+	u.x = newExtractor(t, u.Dir)
 	return u.x.openRoot()
 }
 

@@ -145,6 +145,9 @@ func newBox(t testing.TB) *vfs.FS {
 			t.Fatal(err)
 		}
 	}
+	if err := tree.Mount("/dev", vfs.Devices(vfs.DeviceSet{}), vfs.MountOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	return tree
 }
 
