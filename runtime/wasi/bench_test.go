@@ -33,6 +33,7 @@ func loop(b *testing.B, calls ...func()) {
 	}
 }
 
+// BenchmarkFdWrite writes at an offset, so that the file does not grow.
 func BenchmarkFdWrite(b *testing.B) {
 	for _, size := range []int{16, 4096, 65536} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
@@ -45,6 +46,7 @@ func BenchmarkFdWrite(b *testing.B) {
 	}
 }
 
+// BenchmarkFdRead is a read and the fd_seek back.
 func BenchmarkFdRead(b *testing.B) {
 	for _, size := range []int{16, 4096, 65536} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {

@@ -6,7 +6,9 @@ import (
 	"time"
 )
 
-// Clock is the time that a program sees. The zero value is the host's.
+// Clock is the time that a program sees. The zero value is the host's. A clock
+// that does not move by itself must move by Sleep, or a program that waits for
+// a time to come, as Python's asyncio does, waits for ever.
 type Clock struct {
 	Now       func() time.Time     // wall clock; nil: time.Now
 	Monotonic func() time.Duration // since any fixed moment; nil: since the run started

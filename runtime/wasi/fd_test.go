@@ -1,8 +1,11 @@
 package wasi
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"boxer.dev/vfs"
 )
 
 func TestDirectoryIsNoFile(t *testing.T) {
@@ -251,6 +254,19 @@ func TestPreopens(t *testing.T) {
 	g.ok("fd_close", 4)
 	g.fails(errnoBadf, "fd_prestat_get", 4, out)
 	g.ok("fd_close", g.open(dir, ".", open{none: true}))
+}
+
+func TestMissingPreopen(t *testing.T) {
+	for _, p := range []Preopen{{Name: "missing"}, {Name: "x", Path: "/file"}} {
+		tree := vfs.New()
+		if err := tree.WriteFile("/file", nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := NewContext(t.Context(), &Process{FS: tree, Preopens: []Preopen{{Name: "/"}, p}})
+		if e := errnoOf(err); e != errnoNoent && e != errnoNotdir || !strings.Contains(err.Error(), p.Name) {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
 }
 
 // RUSTSEC-2025-0046, wasi-testsuite #85.
