@@ -266,8 +266,8 @@ func TestRunOnGivenTree(t *testing.T) {
 
 func TestTmp(t *testing.T) {
 	b := newBox(t, nil, v1.Config{})
-	if got, err := run(t, b, Cmd{Args: []string{"sh", "-c", "stat -c %a /tmp"}}); err == nil && got.Stdout != "1777\n" {
-		t.Errorf("mode of /tmp: %q", got.Stdout)
+	if got, err := run(t, b, Cmd{Args: []string{"stat", "-c", "%a", "/tmp"}}); got.Stdout != "1777\n" {
+		t.Errorf("mode of /tmp: %+v, %v", got, err)
 	}
 	if got, err := run(t, b, Cmd{Args: []string{"guest", "write", "/tmp/a", "b"}}); err != nil {
 		t.Error(err, got.Stderr)
