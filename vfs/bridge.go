@@ -44,7 +44,7 @@ func (b bridge) above() (spot, error) { return b.point.fs.spotOf(b.point.up) }
 func (b bridge) stat() (Stat, error) {
 	t := b.point.made.time()
 	return Stat{
-		Mode: fs.ModeDir | 0o755, Ino: rootIno, Dev: b.point.dev, Nlink: 2,
+		Mode: fs.ModeDir | 0o755, Ino: 1<<62 | b.point.serial, Dev: b.point.dev, Nlink: 2,
 		Atime: t, Mtime: t, Ctime: t,
 	}, nil
 }

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"io/fs"
@@ -42,6 +43,9 @@ func dump(t testing.TB, f *FS) map[string]string {
 			b, err := f.ReadFile("/" + p)
 			if err != nil {
 				return err
+			}
+			if len(b) > 64 {
+				b = fmt.Appendf(nil, "%d bytes %x", len(b), sha256.Sum256(b))
 			}
 			line += fmt.Sprintf(" %q", b)
 		case fs.ModeSymlink:

@@ -152,14 +152,14 @@ func (l *Layer) text(off, n uint64) (string, bool) {
 
 // direntsOf returns the encoded dirents of a directory.
 func (l *Layer) direntsOf(dir uint32) (ents []byte, first uint32, err error) {
-	r, err := l.inode(dir)
-	if err != nil {
-		return nil, 0, err
-	}
-	if r.data > uint64(l.dirents) || uint64(r.count) > uint64(l.dirents)-r.data {
+	if dir >= l.dirs {
 		return nil, 0, syscall.EIO
 	}
-	return l.ents[r.data*direntSize : (r.data+uint64(r.count))*direntSize], uint32(r.data), nil
+	data, count := recordSpan(l.recs[uint64(dir)*recordSize:])
+	if data > uint64(l.dirents) || uint64(count) > uint64(l.dirents)-data {
+		return nil, 0, syscall.EIO
+	}
+	return l.ents[data*direntSize : (data+uint64(count))*direntSize], uint32(data), nil
 }
 
 // find looks name up in a directory of this layer alone.
@@ -194,16 +194,18 @@ func (l *Layer) check(dir, self uint32, d dirent) error {
 	if d.flags&direntWhiteout != 0 {
 		return nil
 	}
-	if d.inode >= l.inodes {
+	switch {
+	case d.inode >= l.inodes:
 		return syscall.EIO
-	}
-	if l.mode(d.inode).IsDir() {
-		r := decodeRecord(l.recs[uint64(d.inode)*recordSize:])
-		if d.inode >= l.dirs || d.inode == 0 || r.parent != dir || r.self != self {
+	case d.inode >= l.dirs:
+		if l.mode(d.inode).IsDir() {
 			return syscall.EIO
 		}
-	} else if d.inode < l.dirs {
-		return syscall.EIO
+	default:
+		parent, at := recordPlace(l.recs[uint64(d.inode)*recordSize:])
+		if d.inode == 0 || parent != dir || at != self || !l.mode(d.inode).IsDir() {
+			return syscall.EIO
+		}
 	}
 	return nil
 }

@@ -181,6 +181,19 @@ func decodeRecord(b []byte) (r record) {
 	return r
 }
 
+// recordSpan returns the data and count of an encoded record, which is all that
+// a lookup needs of a directory.
+func recordSpan(b []byte) (data uint64, count uint32) {
+	_ = b[recordSize-1]
+	return binary.LittleEndian.Uint64(b[40:]), binary.LittleEndian.Uint32(b[48:])
+}
+
+// recordPlace returns the parent and self of an encoded record.
+func recordPlace(b []byte) (parent, self uint32) {
+	_ = b[recordSize-1]
+	return binary.LittleEndian.Uint32(b[52:]), binary.LittleEndian.Uint32(b[56:])
+}
+
 // dirent is one name of a directory in a layer.
 //
 //	0  name   u32  offset in names

@@ -15,8 +15,23 @@ type spot struct {
 	point *mountPoint // if mounts are at or beneath this directory
 }
 
-// same reports whether two spots are one file of the tree.
-func (s spot) sameInode(t spot) bool { return s.ext == nil && t.ext == nil && s.ino == t.ino }
+// fromRoot is a start for lookups: the root as it then is.
+var fromRoot spot
+
+// begin returns the directory that a lookup starts at, with the mounts that lie
+// in it now: it may have been opened before they were made.
+func (f *FS) begin(start spot) spot {
+	switch {
+	case start.ext != nil:
+	case start.ino == 0:
+		start = f.root()
+	case f.mounts == nil:
+		start.point = nil
+	default:
+		start.point = f.mounts.byIno[start.ino]
+	}
+	return start
+}
 
 // found is the outcome of a lookup: the last component and the directory that
 // it is in, whether it exists or not.
@@ -80,11 +95,12 @@ func (f *FS) walk(start spot, p string, last lastLink, at At) (found, error) {
 	switch {
 	case p == "":
 		return found{}, syscall.ENOENT
-	case len(p) > MaxPath:
+	case len(p) >= MaxPath:
 		return found{}, syscall.ENAMETOOLONG
 	case strings.IndexByte(p, 0) >= 0:
 		return found{}, syscall.EINVAL
 	}
+	start = f.begin(start)
 	w := walker{fs: f, start: start, cur: start, rest: p, last: last &^ noSlash, noSlash: last&noSlash != 0, beneath: at&AtBeneath != 0}
 	if p[0] == '/' {
 		if w.beneath {

@@ -64,9 +64,10 @@ type handle interface {
 
 // mounts is the mount table of a tree: the names on the way to every mount.
 type mounts struct {
-	root  *mountPoint
-	byIno map[uint64]*mountPoint // by the directory of the tree beneath them
-	count uint64                 // mounts made so far
+	root   *mountPoint
+	byIno  map[uint64]*mountPoint // by the directory of the tree beneath them
+	count  uint64                 // of the last mount: its device number
+	serial uint64                 // of the last point
 }
 
 // mountPoint is a name on the way to a mount, or of one.
@@ -80,6 +81,7 @@ type mountPoint struct {
 	dev      uint64
 	readOnly bool
 	made     instant
+	serial   uint64
 	ino      uint64 // of the directory of the tree beneath it, 0 if none
 }
 
@@ -144,7 +146,8 @@ func (f *FS) mountPoint(at string) (*mountPoint, error) {
 		next, err := f.step(cur, name)
 		kid := p.kids[name]
 		if kid == nil {
-			kid = &mountPoint{fs: f, name: name, up: p, dev: p.dev, made: f.now()}
+			f.mounts.serial++
+			kid = &mountPoint{fs: f, name: name, up: p, dev: p.dev, made: f.now(), serial: f.mounts.serial}
 			if p.kids == nil {
 				p.kids = map[string]*mountPoint{}
 			}

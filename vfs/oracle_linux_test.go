@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -480,7 +481,7 @@ func describeTree(t testing.TB, fsys fs.ReadLinkFS, ino func(p string) uint64) m
 			if err != nil {
 				return err
 			}
-			line += fmt.Sprintf(" %q", b)
+			line += fmt.Sprintf(" %d bytes %x", len(b), sha256.Sum256(b))
 		case fs.ModeSymlink:
 			target, err := fsys.ReadLink(p)
 			if err != nil {

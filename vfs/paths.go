@@ -19,14 +19,6 @@ func linkError(op, oldname, newname string, err error) error {
 	return &os.LinkError{Op: op, Old: oldname, New: newname, Err: err}
 }
 
-// top returns the root as the start of a lookup; relative paths begin there
-// too.
-func (f *FS) top() spot {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.root()
-}
-
 // Root opens the root directory.
 func (f *FS) Root() *File {
 	f.mu.Lock()
@@ -46,7 +38,7 @@ func (f *FS) Root() *File {
 // an absolute target is one from the root of the tree. perm is the mode of a
 // file that O_CREATE makes; there is no umask.
 func (f *FS) Open(name string, flag Flag, perm fs.FileMode) (*File, error) {
-	file, err := f.openAt(f.top(), name, flag, perm, 0)
+	file, err := f.openAt(fromRoot, name, flag, perm, 0)
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}
@@ -55,19 +47,19 @@ func (f *FS) Open(name string, flag Flag, perm fs.FileMode) (*File, error) {
 
 // Stat describes a file, following symlinks.
 func (f *FS) Stat(name string) (Stat, error) {
-	s, err := f.statAt(f.top(), name, 0)
+	s, err := f.statAt(fromRoot, name, 0)
 	return s, pathError("stat", name, err)
 }
 
 // Lstat describes a file; of a symlink, the symlink.
 func (f *FS) Lstat(name string) (Stat, error) {
-	s, err := f.statAt(f.top(), name, AtNoFollow)
+	s, err := f.statAt(fromRoot, name, AtNoFollow)
 	return s, pathError("lstat", name, err)
 }
 
 // StatAt is File.StatAt from the root.
 func (f *FS) StatAt(name string, at At) (Stat, error) {
-	s, err := f.statAt(f.top(), name, at)
+	s, err := f.statAt(fromRoot, name, at)
 	return s, pathError("stat", name, err)
 }
 
@@ -137,7 +129,7 @@ func (p pathOf) StatAt(name string, at At) (Stat, error) {
 
 // Mkdir makes a directory.
 func (f *FS) Mkdir(name string, perm fs.FileMode) error {
-	return pathError("mkdir", name, f.mkdirAt(f.top(), name, perm, 0))
+	return pathError("mkdir", name, f.mkdirAt(fromRoot, name, perm, 0))
 }
 
 // MkdirAll makes a directory and those on the way to it that are missing. That
@@ -166,10 +158,9 @@ func (f *FS) MkdirAll(name string, perm fs.FileMode) error {
 
 // Remove removes a file or an empty directory.
 func (f *FS) Remove(name string) error {
-	top := f.top()
-	err := f.removeAt(top, name, false, 0)
+	err := f.removeAt(fromRoot, name, false, 0)
 	if err == syscall.EISDIR {
-		err = f.removeAt(top, name, true, 0)
+		err = f.removeAt(fromRoot, name, true, 0)
 	}
 	return pathError("remove", name, err)
 }
@@ -252,48 +243,46 @@ func (f *File) clearFiles() (string, error) {
 
 // Rename renames a file, in place of what the new name stood for.
 func (f *FS) Rename(oldname, newname string) error {
-	top := f.top()
-	return linkError("rename", oldname, newname, f.renameAt(top, oldname, top, newname, 0))
+	return linkError("rename", oldname, newname, f.renameAt(fromRoot, oldname, fromRoot, newname, 0))
 }
 
 // Link gives a file another name. A symlink is not followed.
 func (f *FS) Link(oldname, newname string) error {
-	top := f.top()
-	return linkError("link", oldname, newname, f.linkAt(top, oldname, top, newname, AtNoFollow))
+	return linkError("link", oldname, newname, f.linkAt(fromRoot, oldname, fromRoot, newname, AtNoFollow))
 }
 
 // Symlink makes a symlink.
 func (f *FS) Symlink(target, name string) error {
-	return linkError("symlink", target, name, f.symlinkAt(target, f.top(), name, 0))
+	return linkError("symlink", target, name, f.symlinkAt(target, fromRoot, name, 0))
 }
 
 // Readlink returns the target of a symlink.
 func (f *FS) Readlink(name string) (string, error) {
-	target, err := f.readlinkAt(f.top(), name, 0)
+	target, err := f.readlinkAt(fromRoot, name, 0)
 	return target, pathError("readlink", name, err)
 }
 
 // Chmod sets permissions, setuid, setgid and sticky bits.
 func (f *FS) Chmod(name string, mode fs.FileMode) error {
-	return pathError("chmod", name, f.chmodAt(f.top(), name, mode, 0))
+	return pathError("chmod", name, f.chmodAt(fromRoot, name, mode, 0))
 }
 
 // Chown sets the owner; -1 leaves one unchanged.
 func (f *FS) Chown(name string, uid, gid int) error {
-	return pathError("chown", name, f.chownAt(f.top(), name, uid, gid, 0))
+	return pathError("chown", name, f.chownAt(fromRoot, name, uid, gid, 0))
 }
 
 // Lchown is Chown for a symlink itself.
 func (f *FS) Lchown(name string, uid, gid int) error {
-	return pathError("lchown", name, f.chownAt(f.top(), name, uid, gid, AtNoFollow))
+	return pathError("lchown", name, f.chownAt(fromRoot, name, uid, gid, AtNoFollow))
 }
 
 // Chtimes sets the times; a zero time.Time leaves one unchanged.
 func (f *FS) Chtimes(name string, atime, mtime time.Time) error {
-	return pathError("chtimes", name, f.chtimesAt(f.top(), name, atime, mtime, 0))
+	return pathError("chtimes", name, f.chtimesAt(fromRoot, name, atime, mtime, 0))
 }
 
 // Truncate sets the size of a regular file.
 func (f *FS) Truncate(name string, size int64) error {
-	return pathError("truncate", name, f.truncateAt(f.top(), name, size))
+	return pathError("truncate", name, f.truncateAt(fromRoot, name, size))
 }

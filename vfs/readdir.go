@@ -42,8 +42,8 @@ func (d *description) readDirAt(cookie uint64, n int) ([]DirEntry, error) {
 			return nil, err
 		}
 	}
-	if d.spot.point != nil {
-		return d.withMounts(ents, cookie, n)
+	if here := d.fs.begin(d.spot); here.point != nil {
+		return d.fs.withMounts(here, ents, cookie, n)
 	}
 	return ents, nil
 }
@@ -75,27 +75,27 @@ func (d *description) namesAt(cookie uint64, n int) ([]DirEntry, error) {
 
 // withMounts shows the mounts of the directory: in the place of the names that
 // they cover, and after them where they cover nothing.
-func (d *description) withMounts(ents []DirEntry, cookie uint64, n int) ([]DirEntry, error) {
-	kids := d.spot.point.kids
+func (f *FS) withMounts(dir spot, ents []DirEntry, cookie uint64, n int) ([]DirEntry, error) {
+	kids := dir.point.kids
 	for i := range ents {
 		if p := kids[ents[i].Name]; p != nil {
-			if err := d.describe(&ents[i], p); err != nil {
+			if err := f.describe(&ents[i], p); err != nil {
 				return nil, err
 			}
 		}
 	}
-	under := d.spot
+	under := dir
 	under.point = nil
 	for i, name := range slices.Sorted(maps.Keys(kids)) {
 		at := mountCookie + uint64(i)
 		if at < cookie || n > 0 && len(ents) >= n {
 			continue
 		}
-		if _, err := d.fs.step(under, name); err == nil {
+		if _, err := f.step(under, name); err == nil {
 			continue
 		}
 		e := DirEntry{Name: name, Next: at + 1}
-		if err := d.describe(&e, kids[name]); err != nil {
+		if err := f.describe(&e, kids[name]); err != nil {
 			return nil, err
 		}
 		ents = append(ents, e)
@@ -103,12 +103,13 @@ func (d *description) withMounts(ents []DirEntry, cookie uint64, n int) ([]DirEn
 	return ents, nil
 }
 
-func (d *description) describe(e *DirEntry, p *mountPoint) error {
-	s, err := d.fs.spotOf(p)
+// describe makes an entry that of a mount.
+func (f *FS) describe(e *DirEntry, p *mountPoint) error {
+	s, err := f.spotOf(p)
 	if err != nil {
 		return err
 	}
-	st, err := d.fs.statSpot(s)
+	st, err := f.statSpot(s)
 	e.Ino, e.Type = st.Ino, s.typ
 	return err
 }

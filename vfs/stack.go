@@ -116,7 +116,7 @@ func (s *stack) record(ino uint64) (*Layer, record, error) {
 	}
 	l := s.layers[i]
 	r, err := l.inode(inode)
-	if err == nil && r.flags&recordImplied != 0 {
+	if err == nil && r.flags&recordImplied != 0 && inode < l.dirs {
 		if d := s.dirs[i][inode].Load(); d != nil {
 			return s.dirRecord(d)
 		}

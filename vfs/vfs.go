@@ -19,7 +19,7 @@ package vfs
 // Bounds that hold whatever Limits say.
 const (
 	MaxName     = 255     // bytes in a name
-	MaxPath     = 4096    // bytes in a path, or in the target of a symlink
+	MaxPath     = 4096    // bytes in a path, or in the target of a symlink, with a NUL at its end
 	MaxSymlinks = 40      // symlinks followed by one lookup
 	MaxFileSize = 1 << 44 // bytes in a file, holes included
 	MaxDepth    = 2048    // directories on the way to one that is made
