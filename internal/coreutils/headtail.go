@@ -17,6 +17,7 @@ type counted struct {
 	zero       bool
 	headers    bool
 	shownFirst bool
+	onStdin    bool // the current input is standard input
 }
 
 func (c *call) parseCounted() (k *counted, operands []string, status int, done bool) {
@@ -105,6 +106,7 @@ func parseSize(s string) (int64, bool) {
 
 func (k *counted) each(operands []string, do func(r io.Reader) error) int {
 	k.eachInput(operands, func(name string, r io.Reader) error {
+		k.onStdin = name == "-"
 		if k.headers {
 			if name == "-" {
 				name = "standard input"
@@ -138,13 +140,29 @@ func headMain(c *call) int {
 		case k.n == 0:
 			return nil
 		}
-		left := k.n
-		return eachLine(r, lineDelim(k.zero), func(line []byte, ended bool) bool {
-			c.writeLine(line, ended, lineDelim(k.zero))
-			left--
-			return left > 0 && !c.stopped()
-		})
+		return k.firstLines(r)
 	})
+}
+
+// firstLines leaves a seekable standard input right after the lines it printed, for the command that comes next.
+func (k *counted) firstLines(r io.Reader) error {
+	lines := newLineReader(r, lineDelim(k.zero))
+	for n := int64(0); n < k.n && !k.stopped(); n++ {
+		line, ended, err := lines.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		k.writeLine(line, ended, lineDelim(k.zero))
+	}
+	if s, ok := k.stdin.(io.Seeker); ok && k.onStdin {
+		if rest := lines.r.Buffered(); rest > 0 {
+			s.Seek(-int64(rest), io.SeekCurrent)
+		}
+	}
+	return nil
 }
 
 func (c *call) writeLine(line []byte, ended bool, delim byte) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +32,9 @@ const (
 	maxGoroutines = 4096  // of the process since the shell began
 )
 
+// flat are the commands that run no other: they cannot recurse.
+var flat = map[string]bool{":": true, "true": true, "false": true, "test": true, "[": true, "echo": true, "printf": true, "read": true, "shift": true}
+
 func numGoroutine() int { return runtime.NumGoroutine() }
 
 // bounds stops scripts that would take boxer down: functions that call themselves for ever and fork bombs.
@@ -51,7 +55,7 @@ func (s *session) call(ctx context.Context, args []string) ([]string, error) {
 	if strings.HasPrefix(args[0], internalMark) {
 		return status(127), nil // made by a script, from a command substitution with a NUL
 	}
-	if !interp.IsBuiltin(args[0]) || args[0] == "eval" || args[0] == "." || args[0] == "source" || args[0] == "command" {
+	if !flat[args[0]] {
 		if err := s.bounds(); err != nil {
 			return nil, err
 		}
@@ -67,13 +71,17 @@ func (s *session) call(ctx context.Context, args []string) ([]string, error) {
 	if !command && s.functions.has(rest[0]) && !guarded[rest[0]] {
 		return args, nil
 	}
+	out := rest
 	if b := builtins[rest[0]]; b != nil {
-		return b(s, hc, rest), nil
+		out = b(s, hc, rest)
 	}
-	if command && args[0] == "command" {
-		return append([]string{"command"}, rest...), nil
+	if command && (args[0] == "command" || interp.IsBuiltin(out[0])) {
+		return append([]string{"command"}, out...), nil // not a function of that name
 	}
-	return args, nil
+	if command {
+		return args, nil
+	}
+	return out, nil
 }
 
 // stripPrefix removes "command" and "builtin" from before a command. What is left may be an option of command.
@@ -103,7 +111,8 @@ func init() {
 	}
 	builtins = map[string]builtin{
 		"test": utility, "[": utility, "pwd": utility, "echo": utility, "ulimit": utility, "kill": utility,
-		"_sh_random": utility, "_sh_srandom": utility, "_sh_where": utility,
+		"_sh_random": utility, "_sh_srandom": utility, "_sh_where": utility, "_sh_status": utility,
+		"getopts": (*session).getopts, "_sh_getopts": (*session).nextOption, "return": (*session).returnLast,
 		"read": input, "mapfile": input, "readarray": input,
 		"printf": (*session).printf, "cd": (*session).cd, "eval": (*session).eval, "source": (*session).dot, ".": (*session).dot,
 		"trap": (*session).trap, "alias": (*session).alias, "unset": (*session).unset, "type": (*session).typeOf,
@@ -353,8 +362,11 @@ func (s *session) commandQuery(hc interp.HandlerContext, rest, args []string) []
 	}
 	var code strings.Builder
 	for _, name := range rest[1:] {
-		name = singleQuote(name)
-		fmt.Fprintf(&code, "PATH=$%s command -v %s || _sh_where %s\n", varNowhere, name, name)
+		quoted := singleQuote(name)
+		if !isPath(name) {
+			fmt.Fprintf(&code, "PATH=$%s command -v %s || ", varNowhere, quoted)
+		}
+		fmt.Fprintf(&code, "_sh_where %s\n", quoted)
 	}
 	return evalCode("%s", code.String())
 }
@@ -362,17 +374,19 @@ func (s *session) commandQuery(hc interp.HandlerContext, rest, args []string) []
 // inNowhere reports whether a query is one of ours that cannot find a file of the host: PATH leads nowhere and the
 // names are no paths.
 func (s *session) inNowhere(hc interp.HandlerContext, names []string) bool {
-	for _, n := range names {
-		if strings.ContainsAny(n, `/\`) {
-			return false
-		}
-	}
-	return hc.Env.Get("PATH").Str == nowhere
+	return hc.Env.Get("PATH").Str == nowhere && !slices.ContainsFunc(names, isPath)
 }
+
+// isPath reports whether a command word is not looked up on PATH, on any host.
+func isPath(name string) bool { return strings.ContainsAny(name, `/\:`) }
 
 func (s *session) typeOf(hc interp.HandlerContext, args []string) []string {
 	flags, names := []string{}, args[1:]
 	for len(names) > 0 && strings.HasPrefix(names[0], "-") {
+		if strings.Trim(names[0], "-tpP") != "" {
+			s.errorf(hc, "type: Illegal option %s", printable(names[0]))
+			return status(2)
+		}
 		flags, names = append(flags, names[0]), names[1:]
 	}
 	if s.inNowhere(hc, names) {
@@ -381,13 +395,21 @@ func (s *session) typeOf(hc interp.HandlerContext, args []string) []string {
 	mode := strings.Join(flags, "")
 	var code strings.Builder
 	for _, name := range names {
-		name = singleQuote(name)
-		if !strings.ContainsAny(mode, "pP") {
-			fmt.Fprintf(&code, "PATH=$%s type %s %s 2>/dev/null || ", varNowhere, mode, name)
+		quoted := singleQuote(name)
+		if !strings.ContainsAny(mode, "pP") && !isPath(name) {
+			fmt.Fprintf(&code, "PATH=$%s type %s %s 2>/dev/null || ", varNowhere, mode, quoted)
 		}
-		fmt.Fprintf(&code, "_sh_where type%s %s\n", mode, name)
+		fmt.Fprintf(&code, "_sh_where type%s %s\n", mode, quoted)
 	}
 	return evalCode("%s", code.String())
+}
+
+// returnLast gives return the status it has without an operand: that of the command before.
+func (s *session) returnLast(hc interp.HandlerContext, args []string) []string {
+	if len(args) == 1 {
+		return []string{"return", strconv.Itoa(hc.LastExitStatus)}
+	}
+	return args
 }
 
 // umask reads the umask of a subshell from its variables.

@@ -139,7 +139,7 @@ func (s *session) unblock(ctx context.Context, hc interp.HandlerContext) (stop f
 // internal runs a command that call put in place of a builtin.
 func (s *session) internal(ctx context.Context, hc interp.HandlerContext, name string, args []string) int {
 	switch name {
-	case "status":
+	case "status", "_sh_status":
 		n, _ := strconv.Atoi(args[0])
 		return n
 	case "echo":
@@ -219,6 +219,8 @@ func (s *session) where(hc interp.HandlerContext, args []string) int {
 	case !ok && mode == "type":
 		s.errorf(hc, "%s: not found", printable(name))
 		return 127
+	case !ok && !s.bash && mode == "":
+		return 127 // as dash's command -v
 	case !ok:
 		return 1
 	case mode == "type":

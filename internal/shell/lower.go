@@ -70,21 +70,20 @@ func (s *session) source(r io.Reader, name string) (string, error) {
 // lower rewrites what the interpreter would ask the host about into what the box answers, and refuses what
 // cannot be rewritten. It changes f in place.
 func (s *session) lower(f syntax.Node) error {
-	l := &lowering{session: s, verbatim: map[*syntax.Word]bool{}}
-	depth := 0
+	l := &lowering{session: s, verbatim: map[*syntax.Word]bool{}, conditions: map[*syntax.Stmt]bool{}}
 	syntax.Walk(f, func(n syntax.Node) bool {
 		if n == nil {
-			depth--
+			l.tested = l.tested[:len(l.tested)-1]
 			return true
 		}
-		if depth++; depth > maxDepth && l.err == nil {
+		if len(l.tested) > maxDepth && l.err == nil {
 			l.err = refuse(n.Pos(), "nested too deeply")
 		}
 		if l.err == nil {
+			l.enter(n)
 			l.node(n)
 		}
 		if l.err != nil {
-			depth-- // no call with nil follows
 			return false
 		}
 		return true
@@ -94,8 +93,49 @@ func (s *session) lower(f syntax.Node) error {
 
 type lowering struct {
 	*session
-	verbatim map[*syntax.Word]bool // bodies of here-documents, where ~ and \ are plain
-	err      error
+	verbatim   map[*syntax.Word]bool // bodies of here-documents, where ~ and \ are plain
+	conditions map[*syntax.Stmt]bool // statements whose failure set -e ignores
+	tested     []bool                // of the nodes that enclose the current one: within such a statement
+	err        error
+}
+
+// enter notes whether n is within a condition, and which of its children are.
+func (l *lowering) enter(n syntax.Node) {
+	in := len(l.tested) > 0 && l.tested[len(l.tested)-1]
+	switch n := n.(type) {
+	case *syntax.Stmt:
+		in = in || n.Negated || l.conditions[n]
+	case *syntax.FuncDecl:
+		in = false
+	case *syntax.IfClause:
+		l.condition(n.Cond...)
+	case *syntax.WhileClause:
+		l.condition(n.Cond...)
+	case *syntax.BinaryCmd:
+		if n.Op == syntax.AndStmt || n.Op == syntax.OrStmt {
+			l.condition(n.X)
+		}
+	}
+	l.tested = append(l.tested, in)
+}
+
+func (l *lowering) condition(stmts ...*syntax.Stmt) {
+	for _, st := range stmts {
+		l.conditions[st] = true
+	}
+}
+
+// pipe gives the last command of a pipeline a subshell of its own, as every other shell does: the interpreter runs
+// it in the shell itself. In a condition it stays so, because a subshell of the interpreter forgets that set -e
+// is off there.
+func (l *lowering) pipe(b *syntax.BinaryCmd) {
+	if b.Op != syntax.Pipe && b.Op != syntax.PipeAll || l.tested[len(l.tested)-1] {
+		return
+	}
+	if _, ok := b.Y.Cmd.(*syntax.Subshell); ok {
+		return
+	}
+	b.Y = &syntax.Stmt{Position: b.Y.Position, Cmd: &syntax.Subshell{Lparen: b.Y.Pos(), Rparen: b.Y.End(), Stmts: []*syntax.Stmt{b.Y}}}
 }
 
 func (l *lowering) node(n syntax.Node) {
@@ -129,6 +169,8 @@ func (l *lowering) node(n syntax.Node) {
 		}
 	case *syntax.FuncDecl:
 		l.function(n)
+	case *syntax.BinaryCmd:
+		l.pipe(n)
 	case *syntax.DeclClause:
 		l.declaration(n)
 	default:
@@ -209,73 +251,72 @@ func call(name string) *syntax.CallExpr {
 	return &syntax.CallExpr{Args: []*syntax.Word{{Parts: []syntax.WordPart{&syntax.Lit{Value: name}}}}}
 }
 
+// word quotes every tilde but the user's own, so that the interpreter never looks a user up: "~user" at the front
+// becomes the home directory that the box knows.
 func (l *lowering) word(w *syntax.Word) {
 	replaceRandom(w.Parts)
 	if l.verbatim[w] {
 		return
 	}
+	var parts []syntax.WordPart
 	for i, part := range w.Parts {
 		lit, ok := part.(*syntax.Lit)
 		if !ok || !strings.Contains(lit.Value, "~") {
+			parts = append(parts, part)
 			continue
 		}
 		value := lit.Value
 		if i == 0 && strings.HasPrefix(value, "~") {
-			value = l.home(value, len(w.Parts) > 1)
-			if strings.HasPrefix(value, "~") { // the user's own home, which is $HOME
-				lit.Value = "~" + escapeTildes(value[1:])
-				continue
+			name, rest, slash := strings.Cut(value[1:], "/")
+			dir, known := l.coreutils().HomeDir(name)
+			switch {
+			case name == "" && (slash || len(w.Parts) == 1): // $HOME
+				parts = append(parts, &syntax.Lit{Value: value[:1+len(value[1:])-len(rest)]})
+				value = rest
+			case known && (slash || len(w.Parts) == 1):
+				parts = append(parts, quoted(dir)...)
+				value = value[1+len(name):]
 			}
 		}
-		lit.Value = escapeTildes(value)
+		parts = append(parts, quoteTildes(value)...)
 	}
+	w.Parts = parts
 }
 
-// home resolves a "~user" prefix from the box's /etc/passwd.
-func (l *lowering) home(value string, more bool) string {
-	name, rest, slash := strings.Cut(value[1:], "/")
-	if name == "" || more && !slash {
-		return value
-	}
-	dir, ok := l.coreutils().HomeDir(name)
-	if !ok {
-		return `\` + value
-	}
-	if slash {
-		rest = "/" + rest
-	}
-	return quoteLiteral(dir) + rest
-}
-
-// quoteLiteral escapes everything that the shell could take for syntax.
-func quoteLiteral(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		if strings.IndexByte("/._-", s[i]) < 0 && !isNameByte(s[i]) {
-			b.WriteByte('\\')
+// quoted makes parts that stand for s itself. A single quote is apart, for the printer does not escape it.
+func quoted(s string) []syntax.WordPart {
+	var parts []syntax.WordPart
+	for i, piece := range strings.Split(s, "'") {
+		if i > 0 {
+			parts = append(parts, &syntax.Lit{Value: `\'`})
 		}
-		b.WriteByte(s[i])
+		parts = append(parts, &syntax.SglQuoted{Value: piece})
 	}
-	return b.String()
+	return parts
 }
 
-func isNameByte(c byte) bool {
-	return c == '_' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
-}
-
-// escapeTildes quotes each tilde that brace expansion could bring to the front of a word.
-func escapeTildes(s string) string {
-	var b strings.Builder
+// quoteTildes splits a literal into parts in which each tilde is quoted: brace expansion could bring it to the front
+// of a word.
+func quoteTildes(s string) []syntax.WordPart {
+	var parts []syntax.WordPart
+	start := 0
+	add := func(end int) {
+		if end > start {
+			parts = append(parts, &syntax.Lit{Value: s[start:end]})
+		}
+	}
 	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) {
-			b.WriteByte(s[i])
+		switch s[i] {
+		case '\\':
 			i++
-		} else if s[i] == '~' {
-			b.WriteByte('\\')
+		case '~':
+			add(i)
+			parts = append(parts, &syntax.SglQuoted{Value: "~"})
+			start = i + 1
 		}
-		b.WriteByte(s[i])
 	}
-	return b.String()
+	add(len(s))
+	return parts
 }
 
 // replaceRandom turns $RANDOM and $SRANDOM into commands that ask this package's generator.
