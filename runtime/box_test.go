@@ -139,13 +139,13 @@ func TestCommandLine(t *testing.T) {
 
 func TestEnvironment(t *testing.T) {
 	t.Setenv("BOXER_HOST_SECRET", "1")
-	b := newBox(t, nil, v1.Config{Env: []string{"PATH=/bin", "A=image", "B=image"}, WorkingDir: "/work"})
+	b := newBox(t, nil, v1.Config{Env: []string{"PATH=/bin", "A=image", "B=image"}, WorkingDir: "/app"})
 	got, err := run(t, b, Cmd{Args: []string{"guest", "env"}, Env: []string{"A=run", "C=", "A=last"}})
 	if err != nil {
 		t.Fatal(err, got.Stderr)
 	}
 	// PWD, because preview 1 has no working directory.
-	want := "PATH=/bin\nA=last\nB=image\nC=\nPWD=/work\n"
+	want := "PATH=/bin\nA=last\nB=image\nC=\nPWD=/app\n"
 	if diff := cmp.Diff(want, got.Stdout); diff != "" {
 		t.Error(diff)
 	}
