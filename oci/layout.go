@@ -238,15 +238,13 @@ func only(manifests []v1.Descriptor, ref string) (v1.Descriptor, error) {
 	if len(manifests) == 0 {
 		return v1.Descriptor{}, fmt.Errorf("%w: %s", ErrNotFound, ref)
 	}
-	names := []string{}
-	for _, d := range manifests {
-		if d.Digest != manifests[0].Digest {
+	several := slices.ContainsFunc(manifests, func(d v1.Descriptor) bool { return d.Digest != manifests[0].Digest })
+	if several {
+		var names []string
+		for _, d := range manifests {
 			names = append(names, cmp.Or(Familiar(nameOf(d)), d.Digest.String()))
 		}
-	}
-	if len(names) > 0 {
-		first := cmp.Or(Familiar(nameOf(manifests[0])), manifests[0].Digest.String())
-		return v1.Descriptor{}, fmt.Errorf("%w %q: %s", ErrAmbiguous, ref, strings.Join(append([]string{first}, names...), ", "))
+		return v1.Descriptor{}, fmt.Errorf("%w %q: %q", ErrAmbiguous, ref, names) // quoted: others may have chosen the names
 	}
 	return manifests[0], nil
 }

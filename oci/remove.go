@@ -3,7 +3,6 @@ package oci
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -26,7 +25,7 @@ type InUseError struct {
 }
 
 func (e *InUseError) Error() string {
-	return fmt.Sprintf("image %.19s has several names: %s", e.Digest, strings.Join(e.Names, ", "))
+	return fmt.Sprintf("image %.19s has several names: %q", e.Digest, e.Names)
 }
 
 // Remove takes a name off an image, or by digest its only one; without names the image is gone. What it occupied is freed by

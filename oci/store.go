@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -69,7 +70,7 @@ func (s *Store) create() error {
 	}
 	defer lock.Close()
 	if _, err := os.Stat(s.indexFile()); notExist(err) {
-		if err := s.writeIndex(&v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{}}); err != nil {
+		if err := s.writeIndex(nil, &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{}}); err != nil {
 			return err
 		}
 	} else if err != nil {
@@ -212,7 +213,7 @@ func (s *Store) writeDocument(h v1.Hash, data []byte) error {
 	if _, err := readBlob(s.layout, h, int64(len(data))); err == nil {
 		return nil
 	}
-	return s.writeBlob(h, int64(len(data)), strings.NewReader(string(data)))
+	return s.writeBlob(h, int64(len(data)), bytes.NewReader(data))
 }
 
 // describe is the descriptor under which an image goes into an index.
@@ -262,26 +263,31 @@ func (s *Store) edit(change func(*v1.IndexManifest) error) error {
 		return err
 	}
 	defer lock.Close()
-	_, index, err := readIndex(s.layout)
+	old, index, err := readIndex(s.layout)
 	if err != nil {
 		return fmt.Errorf("reading image store: %w", err)
 	}
 	if err := change(index); err != nil {
 		return err
 	}
-	if err := s.writeIndex(index); err != nil {
+	if err := s.writeIndex(old, index); err != nil {
 		return fmt.Errorf("writing image store: %w", err)
 	}
 	return nil
 }
 
-func (s *Store) writeIndex(index *v1.IndexManifest) error {
+// writeIndex replaces index.json, unless it would stay as it is.
+func (s *Store) writeIndex(old []byte, index *v1.IndexManifest) error {
 	slices.SortStableFunc(index.Manifests, func(a, b v1.Descriptor) int { return strings.Compare(nameOf(a), nameOf(b)) })
 	raw, err := json.MarshalIndent(index, "", "  ")
 	if err != nil {
 		return err
 	}
-	return s.writeFile(s.indexFile(), append(raw, '\n'))
+	raw = append(raw, '\n')
+	if bytes.Equal(raw, old) {
+		return nil
+	}
+	return s.writeFile(s.indexFile(), raw)
 }
 
 // Tag gives the image src the further name dst, taking it away from any other image.

@@ -3,6 +3,7 @@ package oci
 import (
 	"archive/tar"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -108,7 +109,7 @@ func TestAmbiguousDigest(t *testing.T) {
 		{Digest: v1.Hash{Algorithm: "sha256", Hex: "abcd22"}},
 	}}
 	_, err := find(index, "abcd")
-	if !errors.Is(err, ErrAmbiguous) || !strings.Contains(err.Error(), "one:latest, sha256:abcd22") {
+	if !errors.Is(err, ErrAmbiguous) || !strings.Contains(err.Error(), `"one:latest" "sha256:abcd22"`) {
 		t.Errorf("%v", err)
 	}
 	if d, err := find(index, "abcd2"); err != nil || d.Digest.Hex != "abcd22" {
@@ -450,5 +451,27 @@ func TestInspectAndHistory(t *testing.T) {
 	steps, err := History(img)
 	if err != nil || len(steps) != 1 || steps[0].CreatedBy != "COPY . ." || steps[0].Size == 0 || steps[0].Empty {
 		t.Errorf("%+v, %v", steps, err)
+	}
+}
+
+func BenchmarkPutAgain(b *testing.B) {
+	s := newStore(b)
+	img := manyLayers(b)
+	mustPut(b, s, img, "app")
+	for b.Loop() {
+		mustPut(b, s, img, "app")
+	}
+}
+
+func BenchmarkList(b *testing.B) {
+	s := newStore(b)
+	img := namedImage(b, "a")
+	for i := range 100 {
+		mustPut(b, s, img, fmt.Sprint("app:v", i))
+	}
+	for b.Loop() {
+		if list, err := s.List(); err != nil || len(list) != 100 {
+			b.Fatal(err)
+		}
 	}
 }

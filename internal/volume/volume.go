@@ -106,10 +106,20 @@ func (s *Store) fill(temp string, v Volume) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(temp, recordFile), record, 0o666); err != nil {
+	if err := writeSynced(filepath.Join(temp, recordFile), record); err != nil {
 		return err
 	}
 	return os.Rename(temp, filepath.Join(s.dir, v.Name))
+}
+
+// writeSynced writes a file so that it is whole after a power failure, if it is there.
+func writeSynced(name string, data []byte) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
 func randomName() string {
