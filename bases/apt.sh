@@ -5,6 +5,7 @@
 # swapped. $BOXER_DEBIAN_MIRROR names a mirror where the machine has none to offer.
 
 : "${APT_HOME:?the folder for the private apt state}"
+apt_etc=${APT_ETC:-/etc/apt}
 
 # os_release KEY prints one value of os-release(5).
 os_release() {
@@ -13,9 +14,9 @@ os_release() {
 
 # apt_entries prints the machine's sources as "URI SUITE COMPONENTS SIGNED-BY", one suite a line.
 apt_entries() {
-	cat /dev/null /etc/apt/sources.list.d/*.sources 2>/dev/null | awk '
+	cat /dev/null "$apt_etc"/sources.list.d/*.sources 2>/dev/null | awk '
 		function flush_stanza(  u, s, n, m, i, j) {
-			if (types ~ /deb/ && enabled !~ /no/) {
+			if (types ~ /(^| )deb( |$)/ && enabled !~ /no/) {
 				n = split(uris, u, " "); m = split(suites, s, " ")
 				for (i = 1; i <= n; i++) for (j = 1; j <= m; j++)
 					print u[i], s[j], (components ~ /(^| )main( |$)/ ? "main" : "other"), (signed ~ /^\// ? signed : "-")
@@ -32,7 +33,7 @@ apt_entries() {
 		key == "signed-by:" { signed = value }
 		key == "enabled:" { enabled = value }
 		END { flush_stanza() }'
-	cat /dev/null /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | awk '
+	cat /dev/null "$apt_etc"/sources.list "$apt_etc"/sources.list.d/*.list 2>/dev/null | awk '
 		$1 != "deb" { next }
 		{
 			signed = "-"; at = 2

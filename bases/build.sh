@@ -129,6 +129,10 @@ step fetch 'fetching sources' "$BASES/fetch.sh" "$BASES/apt.sh" "$BASES/python/s
 key=$(build_key "$recipe" "$WORK/revisions")
 if [ ! -d "$CACHE/$key" ]; then
 	build
+	if [ "$(recipe_digest)" != "$recipe" ]; then
+		say 'the recipe was edited while it was built: build again'
+		exit 1
+	fi
 	rm -rf "$CACHE/$key.new"
 	mkdir "$CACHE/$key.new"
 	cp -R "$WORK/layouts/root" "$WORK/layouts/python" "$CACHE/$key.new"

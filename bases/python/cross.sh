@@ -2,7 +2,6 @@
 # Cross-compiles the interpreter and its modules to $CROSS/libpython3.*.a. Every module is linked in: a box loads no
 # shared libraries of its own.
 set -eu
-python=$SRC/python
 rm -rf "$CROSS"
 mkdir -p "$CROSS/Modules"
 cd "$CROSS"
@@ -23,6 +22,8 @@ export LIBLZMA_CFLAGS="-I$DEPS/include" LIBLZMA_LIBS="-L$DEPS/lib -llzma"
 export LIBSQLITE3_CFLAGS="-I$DEPS/include" LIBSQLITE3_LIBS="-L$DEPS/lib -lsqlite3"
 export CFLAGS="$WASM_CFLAGS"
 
+# By a relative path, since the interpreter keeps it.
+python=../src/python
 "$python/configure" -q --host=wasm32-wasip1 --build="$("$python/config.guess")" \
 	--with-build-python="$NATIVE/python" --prefix=/usr/local --with-pymalloc \
 	--without-ensurepip --disable-test-modules --disable-ipv6

@@ -30,14 +30,15 @@ build_xz() {
 	make -C src/liblzma install
 }
 
-# sqlite3.c is made out of the source tree's files by the project's own scripts, natively.
+# sqlite3.c is made out of the source tree's files by the project's own scripts, natively. The "unix" file system is
+# chosen over the one without locks that SQLite takes for WASI: it keeps connections of one process apart by itself.
 build_sqlite() {
 	mkdir -p "$DEPS/build/sqlite" && cd "$DEPS/build/sqlite"
 	"$SRC/sqlite3/configure" --disable-tcl --disable-readline --disable-shared >/dev/null
 	make sqlite3.c
 	"$cc" $WASM_CFLAGS -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_WAL -DSQLITE_OMIT_LOAD_EXTENSION \
 		-DSQLITE_ENABLE_FTS5 -DSQLITE_ENABLE_MATH_FUNCTIONS -DSQLITE_ENABLE_RTREE -DSQLITE_ENABLE_COLUMN_METADATA \
-		-DSQLITE_DEFAULT_UNIX_VFS='"unix-none"' -DSQLITE_MAX_MMAP_SIZE=0 -c sqlite3.c -o sqlite3.o
+		-DSQLITE_DEFAULT_UNIX_VFS='"unix"' -DSQLITE_MAX_MMAP_SIZE=0 -c sqlite3.c -o sqlite3.o
 	"$AR" rcs "$DEPS/lib/libsqlite3.a" sqlite3.o
 	cp sqlite3.h "$DEPS/include"
 }

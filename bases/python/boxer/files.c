@@ -166,11 +166,6 @@ int __wrap_chmod(const char *path, mode_t mode)
 	return __wrap_fchmodat(AT_FDCWD, path, mode, 0);
 }
 
-int lchmod(const char *path, mode_t mode)
-{
-	return __wrap_fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW);
-}
-
 int __wrap_fchmod(int fd, mode_t mode)
 {
 	return boxer_result(boxer_fd_chmod(fd, mode));

@@ -30,7 +30,6 @@ struct winsize {
 extern "C" {
 #endif
 
-int lchmod(const char *, unsigned);
 unsigned umask(unsigned);
 int chown(const char *, unsigned, unsigned);
 int fchown(int, unsigned, unsigned);
