@@ -42,7 +42,8 @@ test: check demo
 	$(GO) test ./...
 
 cpython-tests: bin/boxer
-	bases/python/cpython-tests.sh
+	bases/python/testsuite.sh bin/cpython-tests
+	$(GO) run ./internal/cpythontests bin/boxer docs/cpython-tests.md bin/cpython-tests
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

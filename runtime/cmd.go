@@ -40,7 +40,7 @@ type Cmd struct {
 	FS     *vfs.FS
 	Limits vfs.Limits // of what is written to the box's tree; ignored if FS is given
 
-	Now    func() time.Time // the clock of the run; nil: the host's
+	Now    func() time.Time // the clock of the run, which sleeping moves too, at once; nil: the host's
 	Random io.Reader        // its entropy; nil: the host's
 
 	// Stats, if not nil, is filled in when the run ends.

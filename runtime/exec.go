@@ -85,7 +85,7 @@ func (s *sandbox) runShell(ctx context.Context, c command) error {
 	status, err := shell.Run(ctx, shell.Options{
 		FS: s.tree, Args: c.args, Env: c.env, Dir: c.dir,
 		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr, Terminal: terminal.Stdin,
-		Now: s.cmd.Now, Random: s.cmd.Random, Umask: shellUmask(c.umask), UID: c.user.uid, GID: c.user.gid,
+		Now: s.clock.Now, Random: s.cmd.Random, Umask: shellUmask(c.umask), UID: c.user.uid, GID: c.user.gid,
 		Exec: s.spawn,
 	})
 	return exited(status, err)
@@ -95,7 +95,7 @@ func (s *sandbox) runUtility(ctx context.Context, run coreutils.Utility, c comma
 	status := run(ctx, &coreutils.Env{
 		FS: s.tree, Args: c.args, Environ: c.env, Dir: c.dir,
 		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr,
-		Now: s.cmd.Now, Umask: shellUmask(c.umask), UID: c.user.uid, GID: c.user.gid,
+		Now: s.clock.Now, Umask: shellUmask(c.umask), UID: c.user.uid, GID: c.user.gid,
 		Exec: s.spawn,
 	})
 	if ctx.Err() != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"boxer.dev/bases"
 	"boxer.dev/oci"
@@ -121,6 +122,19 @@ func TestPythonRandomDiffersBetweenRuns(t *testing.T) {
 	second, err := run(t, b, c)
 	if err != nil || first.Stdout == second.Stdout {
 		t.Errorf("%+v, %v", second, err)
+	}
+}
+
+func TestPythonSleepMovesAGivenClock(t *testing.T) {
+	box := newPython(t)
+	var out strings.Builder
+	epoch := time.Unix(0, 0)
+	err := box.Run(t.Context(), &Cmd{
+		Args:   []string{"-c", "import asyncio, time; time.sleep(3600); asyncio.run(asyncio.sleep(3600)); print(time.time())"},
+		Stdout: &out, Now: func() time.Time { return epoch },
+	})
+	if err != nil || !strings.HasPrefix(out.String(), "7200.") {
+		t.Errorf("after two hours asleep since 0 the clock shows %q (%v)", out.String(), err)
 	}
 }
 

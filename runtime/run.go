@@ -66,7 +66,7 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 	}()
 	if s.tree == nil {
 		s.tree = b.tree.Fork()
-		s.tree.Configure(vfs.Config{Now: c.Now, Limits: c.Limits})
+		s.tree.Configure(vfs.Config{Now: s.clock.Now, Limits: c.Limits})
 		if err := makeTmp(s.tree); err != nil {
 			return nil, err
 		}
@@ -169,14 +169,21 @@ func (s *sandbox) preopen(p Preopen) error {
 	return nil
 }
 
-// clock makes the clock of a run of its wall clock: if that is not the host's, neither are the others.
+// clock makes the clock of a run of its wall clock: if that is not the host's, neither are the others. Time that is made up
+// is not waited for: a sleep moves the clock and returns, so that a program which waits for a time to come sees it come.
 func clock(now func() time.Time) wasi.Clock {
 	if now == nil {
 		return wasi.Clock{}
 	}
-	start := now()
-	elapsed := func() time.Duration { return now().Sub(start) }
-	return wasi.Clock{Now: now, Monotonic: elapsed, CPU: elapsed}
+	var slept atomic.Int64
+	wall := func() time.Time { return now().Add(time.Duration(slept.Load())) }
+	start := wall()
+	elapsed := func() time.Duration { return wall().Sub(start) }
+	sleep := func(ctx context.Context, d time.Duration) error {
+		slept.Add(int64(d))
+		return ctx.Err()
+	}
+	return wasi.Clock{Now: wall, Monotonic: elapsed, CPU: elapsed, Sleep: sleep}
 }
 
 // process is what a program of the run sees.

@@ -55,6 +55,10 @@ func (a *app) report(command *cobra.Command, err error) int {
 	return 1
 }
 
+func (a *app) warn(err error) {
+	fmt.Fprintf(a.stderr, "boxer: warning: %s\n", printable(err.Error()))
+}
+
 func hintOf(command *cobra.Command, err error) string {
 	var hinter interface{ Hint() string }
 	if errors.As(err, &hinter) {

@@ -32,8 +32,8 @@ func cacheDir() (string, error) {
 		return filepath.Abs(dir)
 	}
 	if dir, err := os.UserCacheDir(); err == nil {
-		return filepath.Join(dir, "boxer"), nil
+		return filepath.Join(dir, "boxer", "code"), nil
 	}
 	home, err := homeDir()
-	return filepath.Join(home, "cache"), err
+	return filepath.Join(home, "code"), err
 }

@@ -116,7 +116,7 @@ func (a *app) engine(ctx context.Context) (*runtime.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return runtime.New(ctx, runtime.Options{CacheDir: dir, Progress: a.compiling})
+	return runtime.New(ctx, runtime.Options{CacheDir: dir, Progress: a.compiling, Warn: a.warn})
 }
 
 // command makes a run of the flags. Standard input is empty without -i, as docker has it.

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
+	"boxer.dev/bases"
 	"boxer.dev/oci"
 )
 
@@ -67,8 +69,22 @@ func (a *app) remove(o oci.RemoveOptions, refs []string) error {
 			fmt.Fprintf(a.stdout, "Deleted: %s\n", removed.Deleted)
 		}
 	}
-	if _, err := store.GC(); err != nil && !errors.Is(err, oci.ErrBusy) {
-		failures = append(failures, err)
-	}
+	failures = append(failures, collectGarbage(store))
 	return errors.Join(failures...)
+}
+
+// collectGarbage frees what no image needs. The bases' opened layers stay; while another process writes to the store
+// everything does.
+func collectGarbage(store *oci.Store) error {
+	var keep []v1.Image
+	for _, name := range bases.Names {
+		if img, err := builtIn(string(name)); err == nil {
+			keep = append(keep, img)
+		}
+	}
+	_, err := store.GC(keep...)
+	if errors.Is(err, oci.ErrBusy) {
+		return nil
+	}
+	return err
 }
