@@ -35,8 +35,8 @@ func (f *FS) Root() *File {
 }
 
 // Open opens a file. A symlink is followed within the tree, as under chroot:
-// an absolute target is one from the root of the tree. perm is the mode of a
-// file that O_CREATE makes; there is no umask.
+// an absolute target is one from the root of the tree, and so is a relative
+// path. perm is the mode of a file that O_CREATE makes; there is no umask.
 func (f *FS) Open(name string, flag Flag, perm fs.FileMode) (*File, error) {
 	file, err := f.openAt(fromRoot, name, flag, perm, 0)
 	if err != nil {
