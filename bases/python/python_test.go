@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 
 	"boxer.dev/bases"
@@ -81,56 +82,82 @@ func box(t *testing.T) func(*testing.T, run) result {
 	}
 }
 
-// captured returns a function that brings the interpreter up with wizer.initialize in one process, and has another
-// continue it: what a memory image does, but for the copy.
-func captured(t *testing.T) func(*testing.T, run) result {
-	root := open(t)
+// An image stands for a memory image: it brings interpreters up with wizer.initialize in one process, and has another
+// continue each. Only the copy is missing.
+type image struct {
+	root   *oci.Rootfs
+	engine wazero.Runtime
+	module wazero.CompiledModule
+}
+
+func newImage(t *testing.T) *image {
 	ctx := context.Background()
-	engine := wazero.NewRuntime(ctx)
-	t.Cleanup(func() { engine.Close(ctx) })
-	if err := wasi.Instantiate(ctx, engine); err != nil {
+	i := &image{root: open(t), engine: wazero.NewRuntime(ctx)}
+	t.Cleanup(func() { i.engine.Close(ctx) })
+	if err := wasi.Instantiate(ctx, i.engine); err != nil {
 		t.Fatal(err)
 	}
-	program, err := root.FS().ReadFile("/usr/local/bin/python3")
+	program, err := i.root.FS().ReadFile("/usr/local/bin/python3")
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := engine.CompileModule(ctx, program)
+	if i.module, err = i.engine.CompileModule(ctx, program); err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func (i *image) instance(t *testing.T) api.Module {
+	instance, err := i.engine.InstantiateModule(t.Context(), i.module, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { instance.Close(context.Background()) })
+	return instance
+}
+
+// call calls an export for a process and returns its result, or the status that it exited with.
+func (i *image) call(t *testing.T, instance api.Module, export string, p *wasi.Process) (result uint64, exited bool) {
+	p.FS = i.root.FS()
+	ctx, err := wasi.NewContext(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := instance.ExportedFunction(export).Call(ctx)
+	if exit := (*sys.ExitError)(nil); errors.As(err, &exit) {
+		return uint64(exit.ExitCode()), true
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(results) > 0 {
+		result = results[0]
+	}
+	return result, false
+}
+
+// captured returns a function that runs Python as a box with a memory image does: out of it, if that serves.
+func captured(t *testing.T) func(*testing.T, run) result {
+	i := newImage(t)
 	return func(t *testing.T, r run) result {
-		instance, err := engine.InstantiateModule(ctx, module, wazero.NewModuleConfig().WithName("").WithStartFunctions())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer instance.Close(ctx)
 		env := []string{"PATH=/usr/local/bin:/bin"}
-		call := func(name string, p *wasi.Process) int {
-			defer p.Close()
-			p.FS = root.FS()
-			ctx, err := wasi.NewContext(ctx, p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = instance.ExportedFunction(name).Call(ctx)
-			if exit := (*sys.ExitError)(nil); errors.As(err, &exit) {
-				return int(exit.ExitCode())
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			return 0
-		}
-		if status := call("wizer.initialize", &wasi.Process{Env: append(env, "STALE=1"), Stderr: os.Stderr}); status != 0 {
+		before := &wasi.Process{Env: append(env, "STALE=1"), Stderr: os.Stderr}
+		defer before.Close()
+		instance := i.instance(t)
+		if status, exited := i.call(t, instance, "wizer.initialize", before); exited {
 			t.Fatalf("wizer.initialize ended with status %d", status)
 		}
 		var stdout, stderr bytes.Buffer
-		status := call("_start", &wasi.Process{
+		process := &wasi.Process{
 			Args: append([]string{"python3"}, r.args...), Env: append(env, r.env...), Dir: r.dir,
 			Stdin: strings.NewReader(r.stdin), Stdout: &stdout, Stderr: &stderr,
-		})
-		return result{status, stdout.String(), stderr.String()}
+		}
+		defer process.Close()
+		if serves, _ := i.call(t, instance, "boxer.serves", process); serves == 0 {
+			instance = i.instance(t)
+		}
+		status, _ := i.call(t, instance, "_start", process)
+		return result{int(status), stdout.String(), stderr.String()}
 	}
 }
 

@@ -4,7 +4,7 @@
 // A run must not be able to tell. So everything that Python reads when it starts is read again: the environment, the
 // command line, the streams, the time zone, site-packages, entropy. Whether a command line can be served that way is
 // found by comparison: Python's own configuration for it is computed and held against the captured one. Fields that
-// only say what to run may differ (late_fields); any other difference means starting anew.
+// only say what to run may differ (late_fields); any other difference means that another interpreter is needed.
 #define Py_BUILD_CORE 1
 #include "interpreter.h"
 
@@ -13,12 +13,12 @@
 #include "internal/pycore_pystate.h"
 #include "internal/pycore_pylifecycle.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-// The hash seed of a captured interpreter is part of its memory. It is fixed so that equal builds stay equal; a run
-// that needs another sets PYTHONHASHSEED and is started anew.
+#include "zone.h"
+
+// The hash seed of a captured interpreter is part of its memory: strings remember their hashes. It is fixed so that equal
+// builds stay equal; a run that sets PYTHONHASHSEED is not served.
 enum { hash_seed = 20130518 };
 
 // What nearly every program imports, and what is slow to import.
@@ -58,6 +58,13 @@ static const char *const late_fields[] = {
 
 static PyObject *early_config; // the captured configuration without its late fields
 static PyObject *renew;        // renew(stdio)
+
+// What the run wants, once it has been read: reading it again would print --help twice.
+static struct {
+	int known;
+	PyStatus status; // config is valid unless this is an exception
+	PyConfig config;
+} wanted;
 
 // early_fields returns config as a dict of what must be settled before initialisation.
 static PyObject *early_fields(const PyConfig *config)
@@ -124,25 +131,40 @@ PyStatus capture(void)
 	return status;
 }
 
-// serves tells whether the captured interpreter is what config would have made. Names are compared as well: a program
-// called otherwise may belong to a virtual environment.
-static int serves(const PyConfig *config, const char *program)
+static void read_wanted(struct arguments args)
 {
-	static const char *const own_names[] = {
+	if (!wanted.known)
+		wanted.status = read_config(&wanted.config, args);
+	wanted.known = 1;
+}
+
+// is_own_name: a program called otherwise may belong to a virtual environment.
+static int is_own_name(const char *program)
+{
+	static const char *const names[] = {
 		"python", "python3", "python3.13", "/usr/local/bin/python", "/usr/local/bin/python3",
 		"/usr/local/bin/python3.13", NULL,
 	};
-	const char *const *name = own_names;
-	PyObject *wanted;
-	int same;
+	const char *const *name = names;
 
 	while (*name && strcmp(program, *name) != 0)
 		name++;
-	if (*name == NULL || config->use_hash_seed)
+	return *name != NULL;
+}
+
+int captured_serves(struct arguments args)
+{
+	PyObject *early;
+	int same;
+
+	read_wanted(args);
+	if (PyStatus_Exception(wanted.status))
+		return 1; // there is nothing to run
+	if (!is_own_name(args.values[0]) || wanted.config.use_hash_seed)
 		return 0;
-	wanted = early_fields(config);
-	same = wanted ? PyObject_RichCompareBool(wanted, early_config, Py_EQ) : -1;
-	Py_XDECREF(wanted);
+	early = early_fields(&wanted.config);
+	same = early ? PyObject_RichCompareBool(early, early_config, Py_EQ) : -1;
+	Py_XDECREF(early);
 	if (same < 0)
 		PyErr_Clear();
 	return same > 0;
@@ -217,24 +239,30 @@ static int renew_rest(void)
 	return result ? 0 : -1;
 }
 
+// start_again replaces the interpreter by one that is made for these arguments.
+static PyStatus start_again(struct arguments args)
+{
+	Py_CLEAR(renew);
+	Py_CLEAR(early_config);
+	Py_Finalize();
+	return start_fresh(args);
+}
+
 PyStatus start_captured(struct arguments args)
 {
-	PyConfig config;
-	PyStatus status = read_config(&config, args);
+	int serves = captured_serves(args);
+	PyStatus status = wanted.status;
 
 	if (PyStatus_Exception(status))
 		return status;
-	if (!serves(&config, args.values[0])) {
-		PyConfig_Clear(&config);
-		Py_CLEAR(renew);
-		Py_CLEAR(early_config);
-		Py_Finalize();
-		return start_fresh(args);
-	}
-	status = adopt(&config);
-	PyConfig_Clear(&config);
+	if (serves)
+		status = adopt(&wanted.config);
+	PyConfig_Clear(&wanted.config);
+	if (!serves)
+		return start_again(args);
 	if (PyStatus_Exception(status))
 		return status;
+	boxer_zone_forget();
 	if (renew_environ() < 0 || renew_rest() < 0) {
 		PyErr_Print();
 		return PyStatus_Error("continuing the memory image failed");

@@ -20,9 +20,12 @@ PyStatus read_config(PyConfig *config, struct arguments args);
 // start_fresh initialises Python for these arguments.
 PyStatus start_fresh(struct arguments args);
 
-// start_captured takes up an interpreter that wizer.initialize left in memory and makes it as if it had just been
-// started with these arguments. Where they ask for what must act before initialisation, it is torn down and started
-// anew: the result is the same, only later.
+// captured_serves tells whether the interpreter that capture left in memory can do what these arguments and the
+// environment ask for. It cannot where they ask for what must act before initialisation.
+int captured_serves(struct arguments args);
+
+// start_captured takes that interpreter up and makes it as if it had just been started with these arguments. If it does
+// not serve, it is torn down and started anew; the hash seed alone cannot be changed any more then.
 PyStatus start_captured(struct arguments args);
 
 // capture brings up an interpreter that start_captured can continue.

@@ -2,7 +2,8 @@
 //
 // The module is a reactor: _initialize runs C constructors, _start runs python3 on the run's command line, and
 // wizer.initialize (the convention of https://github.com/bytecodealliance/wizer) brings the interpreter up ahead of
-// time, so that a copy of the memory taken after it can be continued by _start any number of times.
+// time, so that a copy of the memory taken after it can be continued by _start any number of times. Asked before _start,
+// boxer.serves tells whether such a copy can do what the run wants; if not, the run is better off without one.
 #include "interpreter.h"
 
 #include <stdlib.h>
@@ -67,12 +68,14 @@ EXPORT("wizer.initialize") void boxer_capture(void)
 	captured = 1;
 }
 
-EXPORT("_start") void boxer_start(void)
+// enter_run takes in what the run was given, once.
+static struct arguments enter_run(void)
 {
-	struct arguments args;
-	PyStatus status;
+	static struct arguments args;
 
 	boxer_initialize();
+	if (args.count)
+		return args;
 	boxer_clock_start();
 	if (captured) {
 		__wasilibc_deinitialize_environ();
@@ -80,7 +83,21 @@ EXPORT("_start") void boxer_start(void)
 	}
 	enter_working_directory();
 	args = read_arguments();
-	status = captured ? start_captured(args) : start_fresh(args);
+	return args;
+}
+
+EXPORT("boxer.serves") int boxer_serves(void)
+{
+	struct arguments args = enter_run();
+
+	return captured && captured_serves(args);
+}
+
+EXPORT("_start") void boxer_start(void)
+{
+	struct arguments args = enter_run();
+	PyStatus status = captured ? start_captured(args) : start_fresh(args);
+
 	if (PyStatus_Exception(status))
 		report_and_exit(status);
 	exit(Py_RunMain());
