@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"boxer.dev/oci"
@@ -32,6 +33,7 @@ type build struct {
 	images   map[string]*stage
 	steps    []Step
 	warnings []Warning
+	noted    map[string]bool
 	opened   []func() error
 	layers   int // files of layers so far
 }
@@ -57,7 +59,7 @@ func newBuild(opts Options) (*build, error) {
 	if opts.Progress == nil {
 		opts.Progress = noProgress{}
 	}
-	b := &build{opts: opts, file: opts.Boxfile, argsUsed: map[string]bool{}, images: map[string]*stage{}}
+	b := &build{opts: opts, file: opts.Boxfile, argsUsed: map[string]bool{}, images: map[string]*stage{}, noted: map[string]bool{}}
 	b.epoch = opts.Epoch
 	if b.epoch.IsZero() {
 		b.epoch = DefaultEpoch
@@ -113,6 +115,14 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 	return &Result{Image: img, Digest: digest, Steps: b.steps, Warnings: b.warnings}, nil
 }
 
+// note tells a fact, once.
+func (b *build) note(text string) {
+	if text != "" && !b.noted[text] {
+		b.noted[text] = true
+		b.opts.Progress.Note(text)
+	}
+}
+
 func (b *build) warn(w Warning) {
 	b.warnings = append(b.warnings, w)
 	b.opts.Progress.Warn(w)
@@ -158,6 +168,9 @@ func (b *build) stage(ctx context.Context, i int) (*stage, error) {
 		return b.stages[i], nil
 	}
 	src := b.program.stages[i]
+	if err := b.prepare(ctx, src, i); err != nil {
+		return nil, err
+	}
 	s, err := b.begin(ctx, src, i)
 	if err != nil {
 		return nil, b.file.errorAt(src.from.line, src.from.name, err)
@@ -176,6 +189,22 @@ func (b *build) stage(ctx context.Context, i int) (*stage, error) {
 	}
 	b.stages[i] = s
 	return s, nil
+}
+
+// prepare builds the stages that a stage copies from, so that no stage is built in the middle of another.
+func (b *build) prepare(ctx context.Context, src *stageSource, i int) error {
+	for _, in := range src.steps {
+		c, ok := in.cmd.(*instructions.CopyCommand)
+		if !ok || c.From == "" {
+			continue
+		}
+		if j, ok := b.find(c.From, i); ok {
+			if _, err := b.stage(ctx, j); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // begin makes the stage that FROM describes: an earlier one carried on, nothing at all, or an image.
@@ -199,7 +228,7 @@ func (b *build) begin(ctx context.Context, src *stageSource, i int) (*stage, err
 	if len(b.program.stages) > 1 {
 		s.name = src.Name
 		if s.name == "" {
-			s.name = strconv.Itoa(i)
+			s.name = "stage-" + strconv.Itoa(i) // as docker build calls them
 		}
 	}
 	return s, s.from(ctx, base, i)

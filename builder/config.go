@@ -157,7 +157,7 @@ func runVolume(_ context.Context, s *stage, _ *instruction, c *instructions.Volu
 	return nil
 }
 
-func runExpose(_ context.Context, s *stage, _ *instruction, c *instructions.ExposeCommand) error {
+func runExpose(_ context.Context, s *stage, in *instruction, c *instructions.ExposeCommand) error {
 	if s.config.ExposedPorts == nil {
 		s.config.ExposedPorts = map[string]struct{}{}
 	}
@@ -168,6 +168,11 @@ func runExpose(_ context.Context, s *stage, _ *instruction, c *instructions.Expo
 			return err
 		}
 		for _, spec := range specs {
+			// docker build takes -p's notation too, and of it the port of the container alone.
+			if i := strings.LastIndexByte(spec, ':'); i >= 0 {
+				s.build.warn(Warning{Line: in.line, Text: fmt.Sprintf("EXPOSE %s: where a port appears on the host is decided when the box is run", quote(spec))})
+				spec = spec[i+1:]
+			}
 			ports, err := parsePorts(spec)
 			if err != nil {
 				return err
@@ -182,8 +187,7 @@ func runExpose(_ context.Context, s *stage, _ *instruction, c *instructions.Expo
 	return nil
 }
 
-// parsePorts reads PORT[-PORT][/PROTOCOL] as docker has it. Addresses and host ports, which docker build accepts and drops, are
-// errors: they would mean nothing.
+// parsePorts reads PORT[-PORT][/PROTOCOL].
 func parsePorts(spec string) ([]string, error) {
 	rng, protocol, _ := strings.Cut(spec, "/")
 	switch protocol = strings.ToLower(protocol); protocol {
@@ -200,7 +204,7 @@ func parsePorts(spec string) ([]string, error) {
 	from, err1 := strconv.ParseUint(first, 10, 16)
 	to, err2 := strconv.ParseUint(last, 10, 16)
 	if err1 != nil || err2 != nil || from > to {
-		return nil, withHint(fmt.Errorf("bad port %s", quote(spec)), "write 8080, 8080/udp or 8000-8010; where a port appears on the host is decided by `boxer run`")
+		return nil, withHint(fmt.Errorf("bad port %s", quote(spec)), "write 8080, 8080/udp or 8000-8010")
 	}
 	var ports []string
 	for p := from; p <= to; p++ {

@@ -92,7 +92,7 @@ func TestBuildErrors(t *testing.T) {
 		{"mandatory variable", "ENV a=${b:?needed}", "needed", ""},
 		{"bad port", "EXPOSE 99999", "EXPOSE: bad port 99999", "8080/udp"},
 		{"bad protocol", "EXPOSE 80/icmp", "EXPOSE: bad port 80/icmp", "tcp, udp and sctp"},
-		{"host port", "EXPOSE 80:80", "EXPOSE: bad port 80:80", "boxer run"},
+		{"no port", "EXPOSE 80:", "EXPOSE: bad port \"\"", ""},
 		{"bad signal", "STOPSIGNAL SIGNOTHING", "STOPSIGNAL: unknown signal", "SIGTERM"},
 		{"no user", "USER $nobody", "USER: no user is named", ""},
 

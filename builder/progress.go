@@ -8,7 +8,7 @@ import (
 
 // Step is one instruction being carried out.
 type Step struct {
-	Stage       string // name or number of the stage; empty if the Boxfile has only one
+	Stage       string // name of the stage, or stage-N; empty if the Boxfile has only one
 	Index       int    // from 1
 	Total       int    // steps of the stage
 	Line        int    // in the Boxfile

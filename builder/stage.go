@@ -99,9 +99,7 @@ func (s *stage) fromImage(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	if note != "" {
-		b.opts.Progress.Note(note)
-	}
+	b.note(note)
 	file, err := img.ConfigFile()
 	if err != nil {
 		return fmt.Errorf("reading the configuration of %s: %w", quote(ref), err)
