@@ -63,6 +63,9 @@ type differ struct {
 // reports whether something in it, or the directory itself, shows through from
 // the old tree.
 func (d *differ) diffDir(p string, old, new uint64) (kept bool, err error) {
+	if len(p) > MaxPath {
+		return false, pathError("diff", p[:MaxPath], syscall.ENAMETOOLONG)
+	}
 	at := len(d.changes)
 	same := false
 	if old != 0 {

@@ -102,17 +102,27 @@ func (f *File) Close() error {
 	return nil
 }
 
-// closed counts an open file less and frees what has no name.
+// closed counts an open file less and frees what has no name. A directory that
+// was removed keeps the one it was in, for "..", which may have been removed
+// too.
 func (f *FS) closed(ino uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.open[ino]--; f.open[ino] > 0 {
-		return
-	}
-	delete(f.open, ino)
-	if n, ok := f.orphans[ino]; ok {
+	for {
+		if f.open[ino]--; f.open[ino] > 0 {
+			return
+		}
+		delete(f.open, ino)
+		n, ok := f.orphans[ino]
+		if !ok {
+			return
+		}
 		delete(f.orphans, ino)
 		f.refund(n.held(), 1)
+		if n.dir == nil {
+			return
+		}
+		ino = n.dir.parent
 	}
 }
 

@@ -336,6 +336,34 @@ func TestAtBeneath(t *testing.T) {
 	}
 }
 
+// TestRemovedParents: ".." of a removed directory leads where it did, also when
+// that was removed, and shows nothing of what the layers had there.
+func TestRemovedParents(t *testing.T) {
+	f := New(layerOf(t, []Entry{file("low/a/b/x")}, nil))
+	must(t, f.MkdirAll("/own/a/b", 0o755))
+	for _, top := range []string{"/low", "/own"} {
+		h, err := f.Open(top+"/a/b", O_RDONLY, 0)
+		must(t, err)
+		must(t, f.RemoveAll(top))
+		_, err = h.StatAt("../b", 0)
+		wantErrno(t, "in a removed parent", err, syscall.ENOENT)
+		wantErrno(t, "made in a removed parent", h.MkdirAt("../c", 0o755, 0), syscall.ENOENT)
+		if s, err := h.StatAt("../..", 0); err != nil || s.Nlink != 0 {
+			t.Errorf("../..: %+v, %v", s, err)
+		}
+		if s, err := h.StatAt("../../..", 0); err != nil || s.Ino != rootIno {
+			t.Errorf("../../..: %+v, %v", s, err)
+		}
+		must(t, h.Close())
+	}
+	if len(f.orphans) != 0 || len(f.open) != 0 {
+		t.Errorf("left behind: %v, %v", f.orphans, f.open)
+	}
+	if used := f.Used(); used.Files != 1 {
+		t.Errorf("used %+v", used)
+	}
+}
+
 func TestMetadata(t *testing.T) {
 	f := New(layerOf(t, []Entry{file("f"), symlink("l", "f")}, nil))
 	f.Configure(frozen())

@@ -133,10 +133,13 @@ func (f *FS) unname(ino uint64, now instant) error {
 // is open.
 func (f *FS) orphan(ino uint64, n *inode) {
 	f.inodes.delete(f.owner, ino)
-	if f.open[ino] > 0 {
-		f.orphans[ino] = n
-	} else {
+	if f.open[ino] == 0 {
 		f.refund(n.held(), 1)
+		return
+	}
+	f.orphans[ino] = n
+	if n.dir != nil {
+		f.open[n.dir.parent]++
 	}
 }
 
