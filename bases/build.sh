@@ -63,7 +63,7 @@ step() {
 	say "[$(($(date +%s) - started)) s] $what"
 	if ! "$script" >"$log.$name" 2>&1; then
 		say "$what failed; the end of $log.$name:"
-		tail -n 20 "$log.$name" >&2
+		tail -n 20 "$log.$name" | cut -c1-200 >&2
 		return 1
 	fi
 	echo "$inputs" >"$WORK/stamps/$name"

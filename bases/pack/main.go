@@ -23,6 +23,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
+	"golang.org/x/sync/errgroup"
 )
 
 var epoch = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
@@ -71,13 +72,13 @@ func image(configPath string, layers []string, scratch string) (v1.Image, error)
 	if img, err = mutate.ConfigFile(img, config); err != nil {
 		return nil, err
 	}
+	files, err := writeLayers(layers, scratch)
+	if err != nil {
+		return nil, err
+	}
 	for i, arg := range layers {
 		folder, createdBy, _ := strings.Cut(arg, "=")
-		file := filepath.Join(scratch, fmt.Sprintf("layer%d.tar.zst", i))
-		if err := writeLayer(file, folder); err != nil {
-			return nil, fmt.Errorf("packing %s: %w", folder, err)
-		}
-		layer, err := tarball.LayerFromFile(file, tarball.WithMediaType(types.OCILayerZStd))
+		layer, err := tarball.LayerFromFile(files[i], tarball.WithMediaType(types.OCILayerZStd))
 		if err != nil {
 			return nil, fmt.Errorf("packing %s: %w", folder, err)
 		}
@@ -87,6 +88,23 @@ func image(configPath string, layers []string, scratch string) (v1.Image, error)
 		}
 	}
 	return img, nil
+}
+
+// writeLayers packs every layer's folder into a file below scratch, side by side.
+func writeLayers(layers []string, scratch string) ([]string, error) {
+	files := make([]string, len(layers))
+	var group errgroup.Group
+	for i, arg := range layers {
+		folder, _, _ := strings.Cut(arg, "=")
+		files[i] = filepath.Join(scratch, fmt.Sprintf("layer%d.tar.zst", i))
+		group.Go(func() error {
+			if err := writeLayer(files[i], folder); err != nil {
+				return fmt.Errorf("packing %s: %w", folder, err)
+			}
+			return nil
+		})
+	}
+	return files, group.Wait()
 }
 
 func readConfig(path string) (*v1.ConfigFile, error) {
