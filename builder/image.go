@@ -2,10 +2,8 @@ package builder
 
 import (
 	"fmt"
-	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
@@ -14,13 +12,9 @@ import (
 
 // image makes the stage an image: an OCI one (image-spec 1.1), whatever its base is.
 func (s *stage) image() (v1.Image, error) {
-	base := s.base
-	if base == nil {
-		base = empty.Image
-	}
-	base = mutate.MediaType(base, types.OCIManifestSchema1)
+	base := mutate.MediaType(s.base, types.OCIManifestSchema1)
 	base = mutate.ConfigMediaType(base, types.OCIConfigJSON)
-	img, err := mutate.Append(base, s.addenda()...)
+	img, err := mutate.Append(base, s.added...)
 	if err != nil {
 		return nil, fmt.Errorf("assembling the image: %w", err)
 	}
@@ -38,8 +32,4 @@ func (s *stage) image() (v1.Image, error) {
 		return nil, fmt.Errorf("assembling the image: %w", err)
 	}
 	return img, nil
-}
-
-func (s *stage) addenda() []mutate.Addendum {
-	return slices.Clone(s.added)
 }

@@ -24,10 +24,7 @@ func checkRun(c *instructions.RunCommand) error {
 		}
 		return withHint(fmt.Errorf("--%s is not supported", name), "%s", runFlagHints[name])
 	}
-	if c.PrependShell && len(c.CmdLine) == 0 || len(c.CmdLine) > 0 && strings.TrimSpace(c.CmdLine[0]) == "" {
-		return errors.New("no command is given")
-	}
-	if len(c.CmdLine) == 0 {
+	if len(c.CmdLine) == 0 || strings.TrimSpace(c.CmdLine[0]) == "" {
 		return errors.New("no command is given")
 	}
 	_, err := runScript(c)
