@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"boxer.dev/vfs"
@@ -23,7 +24,9 @@ type copier struct {
 	hardLink, symlink    bool // make links instead of copies
 	parents              bool
 
-	seen map[fileID]string // copies of files with several names
+	seen   map[fileID]string // copies of files with several names
+	made   map[fileID]bool   // directories made by this copy, which are not copied in turn
+	within []fileID          // source directories on the way, against loops of symlinks
 }
 
 const cpOptions = "a|archive r R|recursive p preserve? no-preserve: f|force i|interactive n|no-clobber u|update?" +
@@ -205,7 +208,7 @@ func (cp *copier) tree(src, dst string, operand bool) bool {
 		return false
 	}
 	if st.IsDir() {
-		return cp.dir(src, dst, st)
+		return cp.dir(src, dst, st, operand)
 	}
 	if dst != "" && strings.HasSuffix(dst, "/") && !cp.isDir(dst) {
 		cp.errorf("cannot create regular file %s: Not a directory", quote(dst))
@@ -386,34 +389,22 @@ func (cp *copier) attributes(dst string, st vfs.Stat) error {
 	return nil
 }
 
-func (cp *copier) dir(src, dst string, st vfs.Stat) bool {
+func (cp *copier) dir(src, dst string, st vfs.Stat, operand bool) bool {
 	if !cp.recursive {
 		cp.errorf("-r not specified; omitting directory %s", quote(src))
 		return false
 	}
-	old, err := cp.Env.stat(dst)
-	made := err != nil
-	switch {
-	case made:
-		if cp.inside(dst, st) {
-			cp.errorf("cannot copy a directory, %s, into itself, %s", quote(src), quote(dst))
-			return false
-		}
-		if err := cp.mkdir(trimSlashes(dst), fs.ModeDir|st.Mode.Perm()&^cp.umask()|0o700); err != nil {
-			cp.failed(err, "cannot create directory %s", quote(dst))
-			return false
-		}
-	case !old.IsDir():
-		cp.errorf("cannot overwrite non-directory %s with directory %s", quote(dst), quote(src))
-		return false
-	case sameFile(old, st) || cp.inside(dst, st):
-		cp.errorf("cannot copy a directory, %s, into itself, %s", quote(src), quote(dst))
+	if slices.Contains(cp.within, idOf(st)) {
+		cp.errorf("cannot copy cyclic symbolic link %s", quote(src))
 		return false
 	}
-	if cp.verbose && made {
-		cp.printf("%s -> %s\n", quote(src), quote(dst))
+	made, ok := cp.makeDir(src, dst, st, operand)
+	if !ok {
+		return false
 	}
-	ok := cp.children(src, dst)
+	cp.within = append(cp.within, idOf(st))
+	ok = cp.children(src, dst)
+	cp.within = cp.within[:len(cp.within)-1]
 	if made && !cp.mode {
 		if err := cp.FS.Chmod(cp.abs(dst), st.Mode.Perm()&^cp.umask()); err != nil {
 			cp.failed(err, "setting permissions for %s", quote(dst))
@@ -424,6 +415,35 @@ func (cp *copier) dir(src, dst string, st vfs.Stat) bool {
 		return false
 	}
 	return ok
+}
+
+// makeDir makes the copy of a directory unless it is there.
+func (cp *copier) makeDir(src, dst string, st vfs.Stat, operand bool) (made, ok bool) {
+	old, err := cp.Env.stat(dst)
+	switch {
+	case cp.made[idOf(st)] || err == nil && sameFile(old, st) || operand && cp.inside(dst, st):
+		cp.errorf("cannot copy a directory, %s, into itself, %s", quote(src), quote(dst))
+		return false, false
+	case err == nil && !old.IsDir():
+		cp.errorf("cannot overwrite non-directory %s with directory %s", quote(dst), quote(src))
+		return false, false
+	case err == nil:
+		return false, true
+	}
+	if err := cp.mkdir(trimSlashes(dst), fs.ModeDir|st.Mode.Perm()&^cp.umask()|0o700); err != nil {
+		cp.failed(err, "cannot create directory %s", quote(dst))
+		return false, false
+	}
+	if now, err := cp.lstat(trimSlashes(dst)); err == nil {
+		if cp.made == nil {
+			cp.made = map[fileID]bool{}
+		}
+		cp.made[idOf(now)] = true
+	}
+	if cp.verbose {
+		cp.printf("%s -> %s\n", quote(src), quote(dst))
+	}
+	return true, true
 }
 
 func (cp *copier) children(src, dst string) bool {

@@ -18,6 +18,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 
 	"boxer.dev/vfs"
@@ -97,7 +98,12 @@ func (u utility) run(ctx context.Context, e *Env) int {
 	env := *e
 	env.applyDefaults()
 	c := &call{Env: &env, ctx: ctx, name: u.name, usage: u.usage, stdin: env.Stdin}
-	c.out = bufio.NewWriterSize(pipeWriter{c, env.Stdout}, 16<<10)
+	c.out = writers.Get().(*bufio.Writer)
+	c.out.Reset(pipeWriter{c, env.Stdout})
+	defer func(w *bufio.Writer) {
+		w.Reset(nil)
+		writers.Put(w)
+	}(c.out)
 	status := u.main(c)
 	if err := c.out.Flush(); err != nil && status == 0 && !c.broken {
 		c.errorf("write error: %s", errText(err))
@@ -108,6 +114,9 @@ func (u utility) run(ctx context.Context, e *Env) int {
 	}
 	return status
 }
+
+// writers are buffers for standard output: small utilities run in loops.
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 16<<10) }}
 
 // statusPipe is the status of a command that SIGPIPE ended.
 const statusPipe = 128 + 13

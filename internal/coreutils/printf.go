@@ -1,7 +1,6 @@
 package coreutils
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -345,74 +344,4 @@ func shellQuote(s string) string {
 		return s
 	}
 	return quote(s)
-}
-
-func seqMain(c *call) int {
-	args := c.Args[1:]
-	sep, format, equal := "\n", "", false
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && !isDigit(args[0][1]) && args[0][1] != '.' {
-		opts, rest, err := parseOptions("+s|separator: f|format: w|equal-width", args)
-		if err != nil {
-			return c.usageError("%v", err)
-		}
-		for _, o := range opts {
-			switch o.name {
-			case "s":
-				sep = o.value
-			case "f":
-				format = o.value
-			case "w":
-				equal = true
-			}
-		}
-		args = rest
-		break
-	}
-	if len(args) == 0 {
-		return c.missingOperand(nil)
-	}
-	if len(args) > 3 {
-		return c.usageError("extra operand %s", quote(args[3]))
-	}
-	nums, prec, width := make([]float64, len(args)), 0, 0
-	for i, a := range args {
-		v, err := strconv.ParseFloat(a, 64)
-		if err != nil {
-			return c.usageError("invalid floating point argument: %s", quote(a))
-		}
-		nums[i] = v
-		if _, frac, ok := strings.Cut(a, "."); ok && !(i == len(args)-1 && len(args) > 1) {
-			prec = max(prec, len(frac))
-		}
-	}
-	first, step, last := 1.0, 1.0, nums[len(nums)-1]
-	if len(nums) > 1 {
-		first = nums[0]
-	}
-	if len(nums) == 3 {
-		step = nums[1]
-	}
-	if step == 0 {
-		return c.usageError("invalid Zero increment value: %s", quote(args[1]))
-	}
-	if equal {
-		width = max(len(fmt.Sprintf("%.*f", prec, first)), len(fmt.Sprintf("%.*f", prec, last)))
-	}
-	for i := 0.0; ; i++ {
-		v := first + i*step
-		if step > 0 && v > last+step*1e-10 || step < 0 && v < last+step*1e-10 || c.stopped() {
-			if i > 0 {
-				c.print("\n")
-			}
-			return 0
-		}
-		if i > 0 {
-			c.print(sep)
-		}
-		if format != "" {
-			c.printf(format, v)
-		} else {
-			c.printf("%0*.*f", width, prec, v)
-		}
-	}
 }

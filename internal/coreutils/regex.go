@@ -30,6 +30,7 @@ type regex struct {
 	tree   regexNode
 	opt    regexOptions
 	word   bool
+	steps  int // that the last backtracking match took
 }
 
 var errTooComplex = errors.New("regular expression is too complex")
@@ -48,7 +49,7 @@ func compileRegex(pattern string, opt regexOptions) (*regex, error) {
 	r := &regex{groups: p.groups, tree: tree, opt: opt, word: opt.word}
 	if p.backtrack {
 		if opt.line {
-			r.tree = sequence(regexNode{kind: nodeBufStart}, tree, regexNode{kind: nodeBufEnd})
+			r.tree = inSequence(regexNode{kind: nodeBufStart}, tree, regexNode{kind: nodeBufEnd})
 		}
 		return r, nil
 	}
@@ -95,7 +96,7 @@ func literalTree(pattern string) regexNode {
 	return alt
 }
 
-func sequence(nodes ...regexNode) regexNode { return regexNode{kind: nodeSeq, subs: nodes} }
+func inSequence(nodes ...regexNode) regexNode { return regexNode{kind: nodeSeq, subs: nodes} }
 
 // matches reports whether s holds a match.
 func (r *regex) matches(s []byte) bool {

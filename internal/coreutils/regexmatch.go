@@ -21,6 +21,7 @@ type backtracker struct {
 
 func (r *regex) backtrackFrom(s []byte, from int) []int {
 	m := &backtracker{s: s, opt: r.opt, word: r.word}
+	defer func() { r.steps = m.steps }()
 	for at := from; at <= len(s); {
 		m.caps = make([]int, 2*(r.groups+1))
 		for i := range m.caps {
@@ -64,7 +65,7 @@ func (m *backtracker) match(n regexNode, at int, then func(end int) bool) bool {
 	}
 	switch n.kind {
 	case nodeSeq:
-		return m.sequence(n.subs, at, then)
+		return m.inOrder(n.subs, at, then)
 	case nodeAlt:
 		for _, s := range n.subs {
 			if m.match(s, at, then) {
@@ -93,11 +94,11 @@ func (m *backtracker) match(n regexNode, at int, then func(end int) bool) bool {
 	return m.edge(n.kind, at) && then(at)
 }
 
-func (m *backtracker) sequence(subs []regexNode, at int, then func(int) bool) bool {
+func (m *backtracker) inOrder(subs []regexNode, at int, then func(int) bool) bool {
 	if len(subs) == 0 {
 		return then(at)
 	}
-	return m.match(subs[0], at, func(end int) bool { return m.sequence(subs[1:], end, then) })
+	return m.match(subs[0], at, func(end int) bool { return m.inOrder(subs[1:], end, then) })
 }
 
 func (m *backtracker) group(n regexNode, at int, then func(int) bool) bool {

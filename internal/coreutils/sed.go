@@ -158,7 +158,7 @@ func (s *sed) edit(name string) {
 		st, err = s.Env.stat(name)
 	}
 	if err != nil {
-		s.failed(err, "can't read %s", name)
+		s.failed(err, "can't read %s", bareName(name))
 		s.status = 2
 		return
 	}
@@ -329,13 +329,13 @@ func (in *sedInput) openNext() bool {
 		name := in.names[0]
 		in.names = in.names[1:]
 		if st, err := in.s.Env.stat(name); name != "-" && err == nil && st.IsDir() {
-			in.s.errorf("couldn't read %s: Is a directory", name)
+			in.s.errorf("couldn't read %s: Is a directory", bareName(name))
 			in.s.status = 2
 			continue
 		}
 		r, err := in.s.open(name)
 		if err != nil {
-			in.s.failed(err, "can't read %s", name)
+			in.s.failed(err, "can't read %s", bareName(name))
 			in.s.status = 2
 			continue
 		}

@@ -28,8 +28,8 @@ const (
 func status(n int) []string { return []string{internalMark + "status", strconv.Itoa(n)} }
 
 const (
-	maxFrames     = 12000 // Go stack frames of a shell's goroutine: some thousand nested calls of functions
-	maxGoroutines = 4096  // of the process since the shell began
+	maxFrames     = 4000 // Go stack frames of a shell's goroutine: some hundred nested calls of functions
+	maxGoroutines = 4096 // of the process since the shell began
 )
 
 // flat are the commands that run no other: they cannot recurse.
@@ -57,6 +57,7 @@ func (s *session) call(ctx context.Context, args []string) ([]string, error) {
 	}
 	if !flat[args[0]] {
 		if err := s.bounds(); err != nil {
+			s.end(err)
 			return nil, err
 		}
 	}

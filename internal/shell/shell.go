@@ -54,7 +54,8 @@ type session struct {
 	pumps      pumps
 	random     *randomSource
 	randomMu   sync.Mutex
-	goroutines int // of the process when the session began
+	goroutines int                     // of the process when the session began
+	end        context.CancelCauseFunc // ends every subshell at once
 }
 
 type nameSet struct {
@@ -92,6 +93,8 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 			status, err = 2, fmt.Errorf("running the shell: %v\n%s", p, debug.Stack())
 		}
 	}()
+	ctx, s.end = context.WithCancelCause(ctx)
+	defer s.end(nil)
 	stdin, closeStdin, err := s.standardInput()
 	if err != nil {
 		return 0, fmt.Errorf("running the shell: %w", err)
@@ -207,20 +210,20 @@ func (s *session) syntaxError(err error) (int, error) {
 
 // result turns what the interpreter returns into an exit status.
 func (s *session) result(ctx context.Context, err error) (int, error) {
-	if status, ok := errors.AsType[interp.ExitStatus](err); ok {
-		return int(status), ctx.Err()
+	if fatal, ok := errors.AsType[*fatalError](context.Cause(ctx)); ok {
+		fmt.Fprintf(s.Stderr, "%s: %s\n", s.name, fatal.message)
+		return 2, nil
 	}
 	if ctx.Err() != nil {
 		return 130, ctx.Err()
 	}
-	if fatal, ok := errors.AsType[*fatalError](err); ok {
-		fmt.Fprintf(s.Stderr, "%s: %s\n", s.name, fatal.message)
-		return 2, nil
+	if status, ok := errors.AsType[interp.ExitStatus](err); ok {
+		return int(status), nil
 	}
 	return 0, err
 }
 
-// fatalError ends the shell with a message.
+// fatalError ends the shell, its subshells and background commands with a message.
 type fatalError struct{ message string }
 
 func (e *fatalError) Error() string { return e.message }
