@@ -27,7 +27,7 @@ func (s *sandbox) hostSource(name string, readOnly bool) (vfs.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.undo = append(s.undo, root.Close)
+	s.roots = append(s.roots, root)
 	if info.IsDir() {
 		return vfs.HostDir(root, readOnly), nil
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -25,7 +27,8 @@ type sandbox struct {
 	clock    wasi.Clock
 	meter    meter
 	pids     atomic.Uint32
-	undo     []func() error
+	mounted  []string
+	roots    []*os.Root
 }
 
 // Run runs a command to its end. The error is nil if that is exit status 0, an *ExitError for another status, and else
@@ -122,13 +125,19 @@ func makeTmp(tree *vfs.FS) error {
 	return tree.Chmod("/tmp", 0o777|fs.ModeSticky)
 }
 
-// close takes the mounts out of the tree again, which may be the caller's, and closes the host's files.
+// close takes the mounts out of the caller's tree again, and closes the host's files. A tree of the run's own goes with
+// its mounts.
 func (s *sandbox) close() error {
 	var errs []error
-	for len(s.undo) > 0 {
-		last := len(s.undo) - 1
-		errs = append(errs, s.undo[last]())
-		s.undo = s.undo[:last]
+	if s.cmd.FS != nil {
+		// A mount goes before the one that it lies in, whichever was made first. Its path is the longer one.
+		slices.SortFunc(s.mounted, func(a, b string) int { return len(b) - len(a) })
+		for _, at := range s.mounted {
+			errs = append(errs, s.tree.Unmount(at))
+		}
+	}
+	for _, root := range s.roots {
+		errs = append(errs, root.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -137,7 +146,7 @@ func (s *sandbox) mount(at string, source vfs.Source, o vfs.MountOptions) error 
 	if err := s.tree.Mount(at, source, o); err != nil {
 		return err
 	}
-	s.undo = append(s.undo, func() error { return s.tree.Unmount(at) })
+	s.mounted = append(s.mounted, at)
 	return nil
 }
 

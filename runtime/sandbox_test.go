@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -76,6 +77,34 @@ func TestMounts(t *testing.T) {
 	for _, bad := range []Mount{{Source: host, Target: "relative"}, {Source: filepath.Join(host, "none"), Target: "/x"}} {
 		if got, err := run(t, b, Cmd{Args: []string{"guest"}, Mounts: []Mount{bad}}); got.Status != StatusFailure {
 			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
+
+// TestMountsInAnyOrder: one mount may lie in another that is named later, and "/" is where all others lie.
+func TestMountsInAnyOrder(t *testing.T) {
+	outer, inner := t.TempDir(), t.TempDir()
+	for dir, name := range map[string]string{outer: "o", inner: "i"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, at := range []struct{ outer, inner string }{{"/a", "/a/b"}, {"/", "/b"}, {"/", "/a/b/c"}, {"/x/long", "/x/long/er"}} {
+		for _, given := range []*vfs.FS{nil, newTree(t, nil)} {
+			b := newBox(t, nil, v1.Config{})
+			mounts := []Mount{{Source: inner, Target: at.inner}, {Source: outer, Target: at.outer}}
+			args := []string{"cat", path.Join(at.outer, "o"), path.Join(at.inner, "i"), "/dev/null"}
+			got, err := run(t, b, Cmd{Args: args, Mounts: mounts, FS: given})
+			if err != nil || got.Stdout != "oi" {
+				t.Errorf("%q in %q: %+v, %v", at.inner, at.outer, got, err)
+			}
+			if given == nil {
+				continue
+			}
+			names, err := given.ReadDir("/")
+			if err != nil || len(names) != 1 || names[0].Name() != "bin" {
+				t.Errorf("%q in %q: the tree afterwards: %v, %v", at.inner, at.outer, names, err)
+			}
 		}
 	}
 }
