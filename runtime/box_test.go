@@ -151,6 +151,28 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// TestEnvironmentIsExact: a program that starts at its working directory gets what the image and the run say, no more.
+func TestEnvironmentIsExact(t *testing.T) {
+	for _, test := range []struct {
+		env  []string
+		dir  string
+		want string
+	}{
+		{nil, "", ""},
+		{nil, "/", ""},
+		{nil, "/srv/..", ""},
+		{[]string{"A=1"}, "", "A=1"},
+		{[]string{"PWD=/given"}, "/srv", "PWD=/given"},
+		{nil, "/srv", "PWD=/srv"},
+	} {
+		b := newBox(t, nil, v1.Config{})
+		got, err := run(t, b, Cmd{Args: []string{"guest", "env"}, Env: test.env, Dir: test.dir})
+		if err != nil || strings.TrimSpace(got.Stdout) != test.want {
+			t.Errorf("env %q in %q: %q, %v", test.env, test.dir, got.Stdout, err)
+		}
+	}
+}
+
 func TestStreams(t *testing.T) {
 	b := newBox(t, nil, v1.Config{})
 	for _, test := range []struct {

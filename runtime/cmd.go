@@ -21,7 +21,7 @@ type Cmd struct {
 	Env []string
 	// Dir is the working directory: absolute, or relative to the image's, which is also what "" means. It is created if
 	// it is missing. Preview 1 of WASI knows no working directory: a program that does not import the boxer module
-	// starts at "/" and finds Dir in PWD.
+	// starts at "/" and, where Dir is another directory, finds it in PWD.
 	Dir string
 	// User is "name|uid[:group|gid]", names being looked up in the box's /etc/passwd and /etc/group. "": the image's.
 	User string

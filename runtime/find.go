@@ -277,9 +277,10 @@ func getenv(env []string, name, missing string) string {
 	return missing
 }
 
-// withPWD tells the working directory to a program that has no other way to learn it. A PWD that was given stays.
+// withPWD tells the working directory to a program that has no other way to learn it, unless it is "/", where such a
+// program starts anyway. A PWD that was given stays.
 func withPWD(env []string, dir string) []string {
-	if getenv(env, "PWD", "") != "" {
+	if dir == "/" || getenv(env, "PWD", "") != "" {
 		return env
 	}
 	return append(slices.Clone(env), "PWD="+dir)
