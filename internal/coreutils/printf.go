@@ -8,50 +8,24 @@ import (
 )
 
 func echoMain(c *call) int {
-	args := c.Args[1:]
-	newline, escapes := true, false
+	_ = Echo(c.out, c.Args[1:], false) // a failed write shows when the buffer is flushed
+	return 0
+}
+
+// Echo writes what echo prints for args: options n, e and E in front, then the words. With escapes (POSIX XSI, the
+// echo of dash) backslashes are interpreted without -e.
+func Echo(w io.Writer, args []string, escapes bool) error {
+	newline := true
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && strings.Trim(args[0][1:], "neE") == "" {
 		for _, o := range args[0][1:] {
 			switch o {
 			case 'n':
 				newline = false
-			case 'e':
-				escapes = true
-			case 'E':
-				escapes = false
+			default:
+				escapes = o == 'e'
 			}
 		}
 		args = args[1:]
-	}
-	text := strings.Join(args, " ")
-	if escapes {
-		var stop bool
-		if text, stop = unescape(text, true); stop {
-			newline = false
-		}
-	}
-	c.print(text)
-	if newline {
-		c.print("\n")
-	}
-	return 0
-}
-
-// Echo writes what echo prints for args. With escapes (POSIX XSI, the echo of dash) backslashes are interpreted
-// without -e.
-func Echo(w io.Writer, args []string, escapes bool) error {
-	newline := true
-	for ; len(args) > 0; args = args[1:] {
-		if args[0] == "-n" {
-			newline = false
-		} else if args[0] == "-e" || args[0] == "-ne" || args[0] == "-en" {
-			escapes = true
-			newline = newline && args[0] == "-e"
-		} else if args[0] == "-E" {
-			escapes = false
-		} else {
-			break
-		}
 	}
 	text := strings.Join(args, " ")
 	if escapes {

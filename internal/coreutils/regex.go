@@ -76,7 +76,7 @@ func compileRegex(pattern string, opt regexOptions) (*regex, error) {
 	}
 	re, err := regexp.Compile(b.String())
 	if err != nil {
-		return nil, errors.New("Regular expression too big")
+		return nil, errInvalid("Regular expression too big")
 	}
 	re.Longest()
 	r.re = re

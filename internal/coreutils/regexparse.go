@@ -1,7 +1,6 @@
 package coreutils
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -65,10 +64,7 @@ type regexParser struct {
 func (p *regexParser) parse() (regexNode, error) {
 	n, err := p.alternation()
 	if err == nil && p.pos < len(p.s) {
-		if p.opt.extended {
-			return n, errors.New("Unmatched ) or \\)")
-		}
-		return n, errors.New("Unmatched ) or \\)")
+		return n, errInvalid("Unmatched ) or \\)")
 	}
 	return n, err
 }
@@ -163,7 +159,7 @@ func (p *regexParser) groupNode() (regexNode, error) {
 		return n, err
 	}
 	if !p.token(")") {
-		return n, errors.New("Unmatched ( or \\(")
+		return n, errInvalid("Unmatched ( or \\(")
 	}
 	p.skip(")")
 	p.open--
@@ -173,7 +169,7 @@ func (p *regexParser) groupNode() (regexNode, error) {
 
 func (p *regexParser) escaped() (regexNode, error) {
 	if p.pos+1 == len(p.s) {
-		return regexNode{}, errors.New("Trailing backslash")
+		return regexNode{}, errInvalid("Trailing backslash")
 	}
 	c, size := utf8.DecodeRuneInString(p.s[p.pos+1:])
 	p.pos += 1 + size
@@ -192,7 +188,7 @@ func (p *regexParser) escaped() (regexNode, error) {
 	if '1' <= c && c <= '9' {
 		n := int(c - '0')
 		if n > p.groups {
-			return regexNode{}, errors.New("Invalid back reference")
+			return regexNode{}, errInvalid("Invalid back reference")
 		}
 		p.backtrack = true
 		return regexNode{kind: nodeBackref, group: n}, nil
@@ -277,11 +273,11 @@ func (p *regexParser) repetition() (lo, hi, n int, err error) {
 	case (!ok || !valid) && p.opt.extended:
 		return 0, 0, 0, nil // GNU: an invalid interval stands for itself
 	case !ok:
-		return 0, 0, 0, errors.New("Unmatched \\{")
+		return 0, 0, 0, errInvalid("Unmatched \\{")
 	case !valid:
-		return 0, 0, 0, errors.New("Invalid content of \\{\\}")
+		return 0, 0, 0, errInvalid("Invalid content of \\{\\}")
 	case lo > 1000 || hi > 1000:
-		return 0, 0, 0, errors.New("Regular expression too big")
+		return 0, 0, 0, errInvalid("Regular expression too big")
 	}
 	return lo, hi, width + len(body) + len(closing), nil
 }
@@ -306,7 +302,7 @@ func parseBounds(s string) (lo, hi int, ok bool) {
 }
 
 func (p *regexParser) bracket() (regexNode, error) {
-	unmatched := errors.New("Unmatched [, [^, [:, [., or [=")
+	unmatched := errInvalid("Unmatched [, [^, [:, [., or [=")
 	c := &charClass{}
 	i := p.pos + 1
 	if i < len(p.s) && p.s[i] == '^' {
@@ -327,7 +323,7 @@ func (p *regexParser) bracket() (regexNode, error) {
 				return regexNode{}, unmatched
 			}
 			if trClasses[name] == nil {
-				return regexNode{}, errors.New("Invalid character class name")
+				return regexNode{}, errInvalid("Invalid character class name")
 			}
 			c.classes = append(c.classes, name)
 			i += len(name) + 4
@@ -344,7 +340,7 @@ func (p *regexParser) bracket() (regexNode, error) {
 				return regexNode{}, err
 			}
 			if hi < lo {
-				return regexNode{}, errors.New("Invalid range end")
+				return regexNode{}, errInvalid("Invalid range end")
 			}
 			i += 1 + n
 		}
@@ -360,7 +356,7 @@ func (p *regexParser) bracketChar(i int) (r rune, n int, err error) {
 			if r, size := utf8.DecodeRuneInString(name); closed && size == len(name) && size > 0 {
 				return r, len(name) + 4, nil
 			}
-			return 0, 0, errors.New("Invalid collation character")
+			return 0, 0, errInvalid("Invalid collation character")
 		}
 	}
 	if p.opt.escapes && s[0] == '\\' {

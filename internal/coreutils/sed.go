@@ -72,23 +72,23 @@ func (c *call) readAll(name string) (string, error) {
 // sed is a running script. Its input is the operands as one stream, or each by itself with -s and -i.
 type sed struct {
 	*call
-	commands              []sedCommand
-	quiet, extended       bool
-	inPlace, separate     bool
-	suffix                string
-	delim                 byte
-	pattern, hold         []byte
-	ended                 bool // the line read last had its newline
-	line                  int
-	replaced              bool // since the last input line or t
-	appended              []sedAppend
-	in                    *sedInput
-	w                     *bufio.Writer
-	files                 map[string]*sedOutput
-	lastRegex             *regex
-	exitCode              int
-	quitting, skipPrint   bool
-	missingNewline, start bool
+	commands            []sedCommand
+	quiet, extended     bool
+	inPlace, separate   bool
+	suffix              string
+	delim               byte
+	pattern, hold       []byte
+	ended               bool // the line read last had its newline
+	line                int
+	replaced            bool // since the last input line or t
+	appended            []sedAppend
+	in                  *sedInput
+	w                   *bufio.Writer
+	files               map[string]*sedOutput
+	lastRegex           *regex
+	exitCode            int
+	quitting, skipPrint bool
+	missingNewline      bool
 }
 
 // sedAppend is output that waits for the end of the cycle: text of a, or a file of r.

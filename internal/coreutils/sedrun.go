@@ -166,7 +166,7 @@ func (s *sed) execute(c *sedCommand) (done, restart bool) {
 		first, _, _ := bytes.Cut(s.pattern, []byte{s.delim})
 		s.write(s.w, &s.missingNewline, first, true)
 	case 'q', 'Q':
-		s.quitting, s.exitCode = true, c.code
+		s.quitting, s.exitCode = true, c.code&0xff
 		s.skipPrint = c.name == 'Q'
 		return true, false
 	case 'r':
@@ -214,7 +214,6 @@ func (s *sed) deleteFirst() (done, restart bool) {
 // readNext is n and N. Without a next line GNU sed prints the pattern space and ends.
 func (s *sed) readNext(name byte) (done bool) {
 	if s.in.last() {
-		s.quitting = s.in.s.separate == false || s.quitting
 		return true
 	}
 	if name == 'n' {

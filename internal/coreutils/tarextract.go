@@ -104,7 +104,7 @@ func (x *extractor) extract(name string, h *tar.Header, r io.Reader) error {
 	switch h.Typeflag {
 	case tar.TypeDir:
 		return x.directory(name, h)
-	case tar.TypeReg, tar.TypeRegA, tar.TypeGNUSparse, tar.TypeCont:
+	case tar.TypeReg, tar.TypeGNUSparse, tar.TypeCont:
 		if err := x.clear(name); err != nil {
 			return err
 		}

@@ -18,8 +18,13 @@
 //     tree are rewritten into what the box answers, or refused with the line they are on.
 //   - eval, trap, alias and source parse text by themselves: the call handler lowers that text first.
 //
-// What remains known of the host: ${!x} with x=PPID shows the process id of boxer's parent. Pipes and
-// here-documents are pipes of the host's kernel, within boxer's process.
+// What remains known of the host: a variable named indirectly (${!x} with x=PPID, $((x)), declare -p) shows boxer's
+// parent's process id, a number without use in the box. Pipes and here-documents are pipes of the host's kernel, within
+// boxer's process.
+//
+// A script may run away: it ends with its context, and recursion, nesting, the size of scripts and the number of
+// subshells are bounded. What variables hold is not: the shell belongs in a process whose memory is limited when those who
+// write its scripts are not trusted.
 //
 // # How it differs from a shell on Linux
 //

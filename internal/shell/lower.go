@@ -231,6 +231,10 @@ func (l *lowering) redirects(st *syntax.Stmt) {
 			if r.Word != nil && r.Word.Lit() == "0" && (r.N == nil || r.N.Value == "0") {
 				continue // <&0 changes nothing
 			}
+		case syntax.RdrIn:
+			if r.Word.Lit() == "/dev/stdin" && (r.N == nil || r.N.Value == "0") {
+				continue
+			}
 		}
 		if r.Hdoc != nil {
 			l.verbatim[r.Hdoc] = true
