@@ -189,9 +189,10 @@ func (c *copying) explain(name string, err error) error {
 		return withHint(missing, "%s", c.ignoreHint())
 	}
 	dir, base := path.Split(name)
+	relative := withHint(missing, "names are relative to the directory that is built")
 	siblings, err := c.from.readdir(path.Clean(dir))
 	if err != nil {
-		return missing
+		return relative
 	}
 	siblings = slices.DeleteFunc(siblings, func(s string) bool {
 		self, _ := c.from.visible(path.Join(dir, s))
@@ -200,7 +201,7 @@ func (c *copying) explain(name string, err error) error {
 	if near := nearest(base, siblings); near != "" {
 		return withHint(missing, "did you mean %s?", quote(path.Join(dir, near)))
 	}
-	return missing
+	return relative
 }
 
 // ignoreHint points at the ignore rules, if there are any.

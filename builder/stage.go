@@ -17,9 +17,6 @@ import (
 	"boxer.dev/vfs"
 )
 
-// defaultPath is the PATH of images that set none, as docker build has it.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 // stage is a stage as far as it has been built: what an image consists of, and what instructions hand to later ones.
 type stage struct {
 	build *build
@@ -60,9 +57,6 @@ func (s *stage) from(ctx context.Context, base string, i int) error {
 		if err := s.fromImage(ctx, base); err != nil {
 			return err
 		}
-	}
-	if _, ok := s.env.Get("PATH"); !ok {
-		s.setEnv("PATH", defaultPath)
 	}
 	s.seed = s.seed.with("from", s.layerIDs()...)
 	return nil
