@@ -253,7 +253,14 @@ func pathSymlink(c call) errno {
 	if strings.HasPrefix(target, "/") && !dir.slash {
 		return errnoPerm
 	}
-	return errnoOf(dir.SymlinkAt(target, name, at))
+	e = errnoOf(dir.SymlinkAt(target, name, at))
+	if e == errnoExist && strings.HasSuffix(name, "/") {
+		// POSIX: what exists there must be a directory to be called so.
+		if _, err := dir.StatAt(name, at|vfs.AtNoFollow); errnoOf(err) == errnoNotdir {
+			return errnoNotdir
+		}
+	}
+	return e
 }
 
 // pathReadlink: fd, path, path_len, buf, buf_len, bufused*. A target longer than
