@@ -113,6 +113,7 @@ func init() {
 	builtins = map[string]builtin{
 		"test": utility, "[": utility, "pwd": utility, "echo": utility, "ulimit": utility, "kill": utility,
 		"_sh_random": utility, "_sh_srandom": utility, "_sh_where": utility, "_sh_status": utility,
+		"shift": (*session).counted, "break": (*session).counted, "continue": (*session).counted,
 		"getopts": (*session).getopts, "_sh_getopts": (*session).nextOption, "return": (*session).returnLast,
 		"read": input, "mapfile": input, "readarray": input,
 		"printf": (*session).printf, "cd": (*session).cd, "eval": (*session).eval, "source": (*session).dot, ".": (*session).dot,
@@ -409,6 +410,17 @@ func (s *session) typeOf(hc interp.HandlerContext, args []string) []string {
 func (s *session) returnLast(hc interp.HandlerContext, args []string) []string {
 	if len(args) == 1 {
 		return []string{"return", strconv.Itoa(hc.LastExitStatus)}
+	}
+	return args
+}
+
+// counted refuses the negative counts that make the interpreter panic.
+func (s *session) counted(hc interp.HandlerContext, args []string) []string {
+	if len(args) > 1 {
+		if n, err := strconv.Atoi(args[1]); err != nil || n < 0 || n == 0 && args[0] != "shift" {
+			s.errorf(hc, "%s: Illegal number: %s", args[0], printable(args[1]))
+			return status(2)
+		}
 	}
 	return args
 }

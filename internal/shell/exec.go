@@ -140,7 +140,7 @@ func (s *session) unblock(ctx context.Context, hc interp.HandlerContext) (stop f
 func (s *session) internal(ctx context.Context, hc interp.HandlerContext, name string, args []string) int {
 	switch name {
 	case "status", "_sh_status":
-		n, _ := strconv.Atoi(args[0])
+		n, _ := strconv.Atoi(strings.Join(args, ""))
 		return n
 	case "echo":
 		if err := coreutils.Echo(hc.Stdout, args, !s.bash); err != nil {
@@ -172,6 +172,9 @@ func (s *session) internal(ctx context.Context, hc interp.HandlerContext, name s
 		fmt.Fprintln(hc.Stdout, n&(1<<32-1))
 		return 0
 	case "_sh_where":
+		if len(args) == 0 {
+			return 2
+		}
 		return s.where(hc, args)
 	}
 	u, ok := coreutils.Lookup(name)

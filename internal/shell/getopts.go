@@ -34,6 +34,9 @@ type optionScan struct {
 
 // nextOption computes one step and returns the assignments that make it known.
 func (s *session) nextOption(hc interp.HandlerContext, args []string) []string {
+	if len(args) < 3 || !syntax.ValidName(args[2]) {
+		return status(2)
+	}
 	o := optionScan{spec: args[1], args: args[3:], ind: 1}
 	if n, err := strconv.Atoi(hc.Env.Get("OPTIND").Str); err == nil && n > 0 {
 		o.ind = n

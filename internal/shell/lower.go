@@ -173,6 +173,8 @@ func (l *lowering) node(n syntax.Node) {
 		l.pipe(n)
 	case *syntax.DeclClause:
 		l.declaration(n)
+	case *syntax.ArrayExpr:
+		l.array(n)
 	default:
 		l.arithmetic(n)
 	}
@@ -382,20 +384,40 @@ func (l *lowering) function(f *syntax.FuncDecl) {
 	}
 }
 
-// declaration refuses associative arrays without keys, on which the interpreter panics.
+// declaration refuses associative arrays without keys, on which the interpreter panics. An option that is only known
+// when the script runs could be -A.
 func (l *lowering) declaration(d *syntax.DeclClause) {
-	assoc := false
+	associative := false
 	for _, a := range d.Args {
-		if a.Naked && a.Value != nil && strings.HasPrefix(a.Value.Lit(), "-") && strings.Contains(a.Value.Lit(), "A") {
-			assoc = true
+		if a.Name == nil && a.Value != nil {
+			option := a.Value.Lit()
+			associative = associative || option == "" || strings.HasPrefix(option, "-") && strings.Contains(option, "A")
 		}
-		if !assoc || a.Array == nil {
-			continue
+		if associative && a.Array != nil {
+			l.keyed(a.Array)
 		}
-		for _, e := range a.Array.Elems {
-			if _, ok := e.Index.(*syntax.Word); !ok {
-				l.err = refuse(d.Pos(), "an element of an associative array needs a key")
-			}
+	}
+}
+
+// array refuses to mix quoted keys, which make an array associative, with elements that have none.
+func (l *lowering) array(a *syntax.ArrayExpr) {
+	if len(a.Elems) == 0 {
+		return
+	}
+	w, ok := a.Elems[0].Index.(*syntax.Word)
+	if !ok || len(w.Parts) != 1 {
+		return
+	}
+	switch w.Parts[0].(type) {
+	case *syntax.DblQuoted, *syntax.SglQuoted:
+		l.keyed(a)
+	}
+}
+
+func (l *lowering) keyed(a *syntax.ArrayExpr) {
+	for _, e := range a.Elems {
+		if _, ok := e.Index.(*syntax.Word); !ok {
+			l.err = refuse(a.Pos(), "an element of an associative array needs a key")
 		}
 	}
 }

@@ -127,6 +127,9 @@ func FuzzScript(f *testing.F) {
 			}
 		}
 	}
+	for _, text := range corners {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
