@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 
 	"boxer.dev/vfs"
 )
@@ -214,7 +215,7 @@ func (cp *copier) tree(src, dst string, operand bool) bool {
 		cp.errorf("cannot create regular file %s: Not a directory", quote(dst))
 		return false
 	}
-	if go_, ok := cp.mayReplace(src, dst, st); !go_ {
+	if proceed, ok := cp.mayReplace(src, dst, st); !proceed {
 		return ok
 	}
 	if cp.links && st.Nlink > 1 {
@@ -327,7 +328,7 @@ func (cp *copier) file(src, dst string, st vfs.Stat) bool {
 		cp.failed(err, "cannot create regular file %s", quote(dst))
 		return false
 	}
-	_, err = io.Copy(out, in)
+	err = copyData(out, in)
 	if cerr := out.Close(); err == nil {
 		err = cerr
 	}
@@ -342,6 +343,16 @@ func (cp *copier) file(src, dst string, st vfs.Stat) bool {
 		cp.failed(err, "preserving attributes of %s", quote(dst))
 	}
 	return err == nil
+}
+
+// copyBuffers spare a buffer for every small file of a tree.
+var copyBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+func copyData(w io.Writer, r io.Reader) error {
+	buf := copyBuffers.Get().(*[64 << 10]byte)
+	defer copyBuffers.Put(buf)
+	_, err := io.CopyBuffer(w, r, buf[:])
+	return err
 }
 
 func (cp *copier) openCopy(dst string, st vfs.Stat) (io.WriteCloser, error) {

@@ -54,7 +54,7 @@ func (e *Env) isProgram(name string) bool {
 	return err == nil && string(magic[:]) == "\x00asm"
 }
 
-// Exec implements [ExecFunc] with nothing but this package.
+// execUtility is an [ExecFunc] with nothing but this package.
 func (e *Env) execUtility(ctx context.Context, r ExecRequest) (int, error) {
 	u, ok := LookupCommand(r.Args[0])
 	if !ok {

@@ -3,6 +3,7 @@ package coreutils
 import (
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -59,7 +60,7 @@ func (e *exprParser) binary(level int) (string, error) {
 		return e.primary()
 	}
 	left, err := e.binary(level + 1)
-	for err == nil && len(e.args) > 0 && contains(exprLevels[level], e.args[0]) {
+	for err == nil && len(e.args) > 0 && slices.Contains(exprLevels[level], e.args[0]) {
 		op := e.args[0]
 		e.args = e.args[1:]
 		var right string
@@ -68,15 +69,6 @@ func (e *exprParser) binary(level int) (string, error) {
 		}
 	}
 	return left, err
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 func (e *exprParser) take() (string, error) {
@@ -161,7 +153,7 @@ func exprApply(x, op, y string) (string, error) {
 	}
 	a, aok := exprNumber(x)
 	b, bok := exprNumber(y)
-	if contains(exprLevels[2], op) {
+	if slices.Contains(exprLevels[2], op) {
 		n := strings.Compare(x, y)
 		if aok && bok {
 			n = a.Cmp(b)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +44,7 @@ func (p *findParser) parse() (findExpr, error) {
 }
 
 func (p *findParser) peek(words ...string) bool {
-	return len(p.args) > 0 && contains(words, p.args[0])
+	return len(p.args) > 0 && slices.Contains(words, p.args[0])
 }
 
 func (p *findParser) list() (findExpr, error) {
@@ -233,7 +235,7 @@ func globMatcher(pat string, fold bool) (func(string) bool, error) {
 	if err != nil {
 		return func(s string) bool { return s == pat }, nil
 	}
-	re, err := compileGo(expr)
+	re, err := regexp.Compile(expr)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,7 +71,7 @@ func (c *call) contextShorthand() {
 		if a == "--" {
 			return
 		}
-		if i > 0 && isDashNumber(a) && !contains([]string{"-e", "-f", "-m", "-A", "-B", "-C"}, c.Args[i-1]) {
+		if i > 0 && isDashNumber(a) && !slices.Contains([]string{"-e", "-f", "-m", "-A", "-B", "-C"}, c.Args[i-1]) {
 			args := append([]string(nil), c.Args...)
 			args[i] = "-C" + a[1:]
 			c.Args = args

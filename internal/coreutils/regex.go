@@ -157,9 +157,6 @@ func (r *regex) all(s []byte, n int) [][]int {
 	return out
 }
 
-// compileGo compiles a pattern of package regexp that another package wrote.
-func compileGo(expr string) (*regexp.Regexp, error) { return regexp.Compile(expr) }
-
 // compilePerl compiles a pattern of grep -P: the part of Perl's syntax that package regexp has.
 func compilePerl(p string, opt regexOptions) (*regex, error) {
 	flags := "(?s)"

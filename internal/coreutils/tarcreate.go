@@ -2,6 +2,7 @@ package coreutils
 
 import (
 	"archive/tar"
+	"bufio"
 	"errors"
 	"io"
 	"io/fs"
@@ -183,7 +184,7 @@ func (w *tarWriter) write(h *tar.Header, data io.Reader) error {
 	if w.verbose > 0 {
 		lister := *w.tarCommand
 		if w.o["f"] == "" || w.o["f"] == "-" {
-			lister.out = newErrWriter(w.call)
+			lister.out = bufio.NewWriter(w.Stderr) // the archive goes to standard output
 			defer lister.out.Flush()
 		}
 		lister.list(h, h.Name, w.verbose > 1)
@@ -191,8 +192,7 @@ func (w *tarWriter) write(h *tar.Header, data io.Reader) error {
 	if err := w.tw.WriteHeader(h); err != nil || data == nil {
 		return err
 	}
-	_, err := io.Copy(w.tw, data)
-	return err
+	return copyData(w.tw, data)
 }
 
 // override applies --owner, --group and --mode.

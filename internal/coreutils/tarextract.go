@@ -2,10 +2,10 @@ package coreutils
 
 import (
 	"archive/tar"
-	"bufio"
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,7 +134,7 @@ func (x *extractor) extract(name string, h *tar.Header, r io.Reader) error {
 
 // safeTarget reports whether a symlink stays where it is: relative, without "..".
 func safeTarget(target string) bool {
-	return !strings.HasPrefix(target, "/") && !contains(strings.Split(target, "/"), "..")
+	return !strings.HasPrefix(target, "/") && !slices.Contains(strings.Split(target, "/"), "..")
 }
 
 // confined is how every lookup happens: beneath the destination. With -P the names count as they are.
@@ -219,7 +219,7 @@ func (x *extractor) file(name string, h *tar.Header, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, r)
+	err = copyData(f, r)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -313,6 +313,3 @@ func (x *extractor) finish() {
 		x.root.Close()
 	}
 }
-
-// newErrWriter is where tar lists members when the archive goes to standard output.
-func newErrWriter(c *call) *bufio.Writer { return bufio.NewWriter(c.Stderr) }

@@ -69,6 +69,16 @@ func (e *Env) HomeDir(user string) (string, bool) {
 	return a.home, ok
 }
 
+// HomeOf returns the home directory that the box's /etc/passwd gives a user id.
+func (e *Env) HomeOf(uid uint32) (string, bool) {
+	for _, a := range e.users() {
+		if a.uid == uid && a.home != "" {
+			return a.home, true
+		}
+	}
+	return "", false
+}
+
 // parseOwner parses "user", "user:group", "user:", ":group" and "user.group"; -1 means unchanged.
 func (e *Env) parseOwner(s string) (uid, gid int, err error) {
 	uid, gid = -1, -1

@@ -3,6 +3,7 @@ package shell
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -34,7 +35,7 @@ func parseArgs(argv []string) (arguments, error) {
 		}
 		argv = argv[1:]
 		if strings.HasPrefix(arg, "--") { // bash: --login, --norc, --noprofile, --posix
-			if !contains([]string{"--login", "--norc", "--noprofile", "--posix"}, arg) {
+			if !slices.Contains([]string{"--login", "--norc", "--noprofile", "--posix"}, arg) {
 				return a, fmt.Errorf("0: Illegal option %s", arg)
 			}
 			continue
@@ -90,9 +91,9 @@ var ignoredOptions = []string{
 // setOption appends an option as the interpreter's set takes it.
 func setOption(to []string, sign string, flag rune, name string) ([]string, error) {
 	switch {
-	case flag == 'o' && contains(ignoredOptions, name):
+	case flag == 'o' && slices.Contains(ignoredOptions, name):
 		return to, nil
-	case flag == 'o' && contains([]string{"allexport", "errexit", "noexec", "noglob", "nounset", "xtrace", "pipefail"}, name):
+	case flag == 'o' && slices.Contains([]string{"allexport", "errexit", "noexec", "noglob", "nounset", "xtrace", "pipefail"}, name):
 		return append(to, sign+"o", name), nil
 	case flag == 'o':
 		return to, fmt.Errorf("0: Illegal option %so %s", sign, name)
@@ -102,13 +103,4 @@ func setOption(to []string, sign string, flag rune, name string) ([]string, erro
 		return append(to, sign+string(flag)), nil
 	}
 	return to, fmt.Errorf("0: Illegal option %s%c", sign, flag)
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"mvdan.cc/sh/v3/expand"
+
+	"boxer.dev/internal/coreutils"
 )
 
 // Shell variables that take the place of what the interpreter would ask the host for. They are not exported.
@@ -49,8 +51,12 @@ func newEnviron(o *Options, name string) environ {
 			e.set(k, v, true)
 		}
 	}
+	home, ok := (&coreutils.Env{FS: o.FS}).HomeOf(o.UID)
+	if !ok {
+		home = "/"
+	}
 	defaults := map[string]string{
-		"HOME": "/", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME": home, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"UID": id(o.UID), "EUID": id(o.UID), "GID": id(o.GID), "PS1": "$ ", "PS2": "> ", "PS4": "+ ",
 	}
 	for k, v := range defaults {
