@@ -195,6 +195,13 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+func TestLoadTellsWhatIsNoArchive(t *testing.T) {
+	_, err := newStore(t).Load(strings.NewReader(strings.Repeat("text ", 1000)))
+	if err == nil || !strings.Contains(err.Error(), "no tar archive") {
+		t.Errorf("%v, want it to say that this is no tar archive", err)
+	}
+}
+
 // nestedIndexes is an archive of an image behind so many indexes.
 func nestedIndexes(t *testing.T, depth int) []byte {
 	files := []string{}

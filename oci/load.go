@@ -87,6 +87,9 @@ func (l *loader) read(r io.Reader) error {
 		if err == io.EOF {
 			return syncDir(l.store.blobDir())
 		}
+		if errors.Is(err, tar.ErrHeader) && n == 0 {
+			return errors.New("it is no tar archive")
+		}
 		if err != nil {
 			return err
 		}
@@ -205,7 +208,7 @@ func (l *loader) complete(img *image) error {
 // loadedNames are the full names among an archive's. Some tools write just a tag, or words of their own: those name nothing.
 func loadedNames(names ...string) (full []string) {
 	for _, name := range names {
-		if normal, err := taggable(name); err == nil && strings.ContainsAny(name, "/:") {
+		if normal, err := Taggable(name); err == nil && strings.ContainsAny(name, "/:") {
 			full = append(full, normal)
 		}
 	}

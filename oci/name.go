@@ -32,7 +32,7 @@ func Normalize(ref string) (string, error) {
 	}
 	parsed, err := name.ParseReference(ref, name.WithDefaultTag("latest"))
 	if err != nil {
-		return "", fmt.Errorf("invalid image name %q: %w", ref, err)
+		return "", fmt.Errorf("invalid image name %q: it takes [REGISTRY/]NAME[:TAG], the name in lower case", ref)
 	}
 	repository := parsed.Context()
 	if !repositoryGrammar.MatchString(repository.RepositoryStr()) {
@@ -71,8 +71,8 @@ func Familiar(ref string) string {
 	return short
 }
 
-// taggable is Normalize for names that an image is to be stored under.
-func taggable(ref string) (string, error) {
+// Taggable is Normalize for names that an image is to be stored under: those without a digest.
+func Taggable(ref string) (string, error) {
 	full, err := Normalize(ref)
 	if err != nil {
 		return "", err

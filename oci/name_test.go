@@ -48,6 +48,19 @@ func TestNormalizeRefuses(t *testing.T) {
 	}
 }
 
+// An error says what is asked for, in words of the command line.
+func TestNormalizeExplains(t *testing.T) {
+	for ref, want := range map[string]string{
+		"App":     "in lower case",
+		"a:b:c":   "[REGISTRY/]NAME[:TAG]",
+		"Foo Bar": "in lower case",
+	} {
+		if _, err := Normalize(ref); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Normalize(%q): %v, want %q", ref, err, want)
+		}
+	}
+}
+
 func FuzzNormalize(f *testing.F) {
 	f.Add("docker.io/library/python:3.13")
 	f.Add("a/b@sha256:" + someHex)

@@ -134,7 +134,7 @@ func normalizeAll(refs []string) ([]string, error) {
 	names := make([]string, len(refs))
 	for i, ref := range refs {
 		var err error
-		if names[i], err = taggable(ref); err != nil {
+		if names[i], err = Taggable(ref); err != nil {
 			return nil, err
 		}
 	}
@@ -292,7 +292,7 @@ func (s *Store) writeIndex(old []byte, index *v1.IndexManifest) error {
 
 // Tag gives the image src the further name dst, taking it away from any other image.
 func (s *Store) Tag(src, dst string) error {
-	name, err := taggable(dst)
+	name, err := Taggable(dst)
 	if err != nil {
 		return err
 	}
