@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -39,7 +38,18 @@ func (e *Engine) NewBox(tree *vfs.FS, config v1.Config) *Box {
 	return &Box{engine: e, tree: tree.Fork(), config: config}
 }
 
-var errNoCommand = errors.New("no command: neither the box nor the command line names a program")
+var errNoCommand error = noCommandError{}
+
+type noCommandError struct{}
+
+func (noCommandError) Error() string {
+	return "no command: neither the box nor the command line names a program"
+}
+
+// Hint names a program that every box has.
+func (noCommandError) Hint() string {
+	return "name a program after the box; every box has a shell: `boxer run -it BOX sh`"
+}
 
 // argv is the command line of a run, by Docker's rules and the one for arguments that start with '-' (see Cmd.Args).
 func (b *Box) argv(c *Cmd) ([]string, error) {

@@ -39,16 +39,23 @@ The same inputs give the same digest on any machine and day: times come from SOU
 		RunE: func(command *cobra.Command, args []string) error { return a.build(command.Context(), o, args[0]) },
 	}
 	flags := command.Flags()
-	flags.StringVarP(&o.file, "file", "f", "", "the `Boxfile`, - for standard input (default: PATH/Boxfile, else PATH/Dockerfile)")
+	flags.StringVarP(&o.file, "file", "f", "", "the `Boxfile`, - for standard input (default: Boxfile, Dockerfile)")
 	flags.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]` for the box")
 	flags.StringArrayVar(&o.args, "build-arg", nil, "set an ARG: `NAME=value`, or NAME to pass the host's on")
 	flags.StringVar(&o.target, "target", "", "the `stage` to build (default: the last)")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the box's id")
 	flags.StringVar(&o.compression, "compression", "zstd", "how layers are compressed: `zstd|gzip`")
+	acceptFlags(flags, acceptedBuildFlags)
+	refuseFlags(command, refusedBuildFlags, refusedBuildValues)
 	return command
 }
 
 func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
+	for _, tag := range o.tags {
+		if _, err := oci.Taggable(tag); err != nil {
+			return err
+		}
+	}
 	store, err := a.store()
 	if err != nil {
 		return err
@@ -66,7 +73,7 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	digest, err := store.Put(result.Image, o.tags...)
+	digest, err := keep(store, result.Image, o.tags)
 	if err != nil {
 		return err
 	}
@@ -75,6 +82,16 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 		return nil
 	}
 	return summarize(a.stderr, result, o.tags)
+}
+
+// keep stores what was built. It is opened first, as a run would: a box that cannot run is not kept.
+func keep(store *oci.Store, img v1.Image, tags []string) (v1.Hash, error) {
+	root, err := store.Rootfs(img)
+	if err != nil {
+		return v1.Hash{}, err
+	}
+	defer root.Close()
+	return store.Put(img, tags...)
 }
 
 func openContext(dir string) (*os.Root, error) {

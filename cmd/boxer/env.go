@@ -43,12 +43,19 @@ func environment(flags, files []string, lookup func(string) (string, bool)) ([]s
 	return granted, nil
 }
 
+const maxLine = 1 << 20 // bytes; certificates and keys are kept in variables
+
 // envFile reads docker's format: NAME=value or NAME a line, comments begin with #, nothing is unquoted.
 func envFile(r io.Reader) ([]string, error) {
 	var lines []string
 	scanner := bufio.NewScanner(r)
+	scanner.Buffer(nil, maxLine)
 	for number := 1; scanner.Scan(); number++ {
-		line := strings.TrimLeft(scanner.Text(), " \t")
+		line := scanner.Text()
+		if number == 1 {
+			line = strings.TrimPrefix(line, "\ufeff") // some editors begin a file with a byte order mark
+		}
+		line = strings.TrimLeft(line, " \t")
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}

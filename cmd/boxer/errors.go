@@ -65,8 +65,24 @@ func hintOf(command *cobra.Command, err error) string {
 		return hinter.Hint()
 	}
 	var usage *usageError
-	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") {
-		return fmt.Sprintf("see `%s --help`", command.CommandPath())
+	var name string
+	switch n, _ := fmt.Sscanf(err.Error(), "unknown command %q", &name); {
+	case n == 1:
+		if similar := similarTo(command, name); similar != "" {
+			return fmt.Sprintf("did you mean `%s %s`?", command.CommandPath(), similar)
+		}
+	case !errors.As(err, &usage):
+		return ""
+	}
+	return fmt.Sprintf("see `%s --help`", command.CommandPath())
+}
+
+// similarTo is the one subcommand that could have been meant, if there is one.
+func similarTo(command *cobra.Command, name string) string {
+	const edits = 2 // cobra's own default
+	command.SuggestionsMinimumDistance = edits
+	if similar := command.SuggestionsFor(name); len(similar) == 1 && len(name) > edits {
+		return similar[0]
 	}
 	return ""
 }
@@ -85,12 +101,20 @@ func printable(text string) string {
 	}, text)
 }
 
-// arguments wraps a cobra check of positional arguments so that its failure counts as a usage error.
+// arguments wraps a cobra check of positional arguments so that its failure is a usage error, which says what is wanted.
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
-		if err := check(command, args); err != nil {
-			return &usageError{err: err}
+		err := check(command, args)
+		switch {
+		case err == nil:
+			return nil
+		case command.HasSubCommands(): // what is no subcommand
+			return err
 		}
-		return nil
+		_, wanted, _ := strings.Cut(command.Use, " ")
+		if wanted = strings.TrimPrefix(wanted, "[OPTIONS]"); wanted == "" {
+			wanted = "no arguments"
+		}
+		return &usageError{err: fmt.Errorf("`%s` takes %s", command.CommandPath(), strings.TrimSpace(wanted))}
 	}
 }

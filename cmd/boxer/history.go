@@ -39,10 +39,7 @@ func (a *app) history(ctx context.Context, o imagesOptions, ref string) error {
 	}
 	switch {
 	case o.quiet:
-		for _, row := range rows {
-			fmt.Fprintln(a.stdout, row.ID)
-		}
-		return nil
+		return printEach(a.stdout, "{{.ID}}", rows)
 	case o.format != "":
 		return printEach(a.stdout, o.format, rows)
 	}

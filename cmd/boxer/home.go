@@ -32,7 +32,10 @@ func cacheDir() (string, error) {
 		return filepath.Abs(dir)
 	}
 	if dir, err := os.UserCacheDir(); err == nil {
-		return filepath.Join(dir, "boxer", "code"), nil
+		// A service's user often has a home directory in name only.
+		if dir = filepath.Join(dir, "boxer", "code"); os.MkdirAll(dir, 0o700) == nil {
+			return dir, nil
+		}
 	}
 	home, err := homeDir()
 	return filepath.Join(home, "code"), err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -25,8 +26,8 @@ func imagesCommand(a *app) *cobra.Command {
 		Use:     "images [OPTIONS] [NAME]",
 		Aliases: []string{"ls"},
 		Short:   "List the boxes of the local store",
-		Long: `List the boxes of the local store. SIZE is that of the compressed layers, which is what
-a registry transfers; layers that boxes share are counted for each of them.`,
+		Long: `List the boxes of the local store. SIZE is what a registry transfers: the compressed
+layers, the configuration and the manifest; layers that boxes share are counted for each of them.`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error { return a.images(o, strings.Join(args, "")) },
 	}
@@ -56,15 +57,15 @@ func (a *app) images(o imagesOptions, filter string) error {
 	var rows []imageRow
 	for _, image := range stored {
 		if matches(filter, image.Name) {
+			if image.Err != nil {
+				a.warn(fmt.Errorf("%s: %w", cmp.Or(oci.Familiar(image.Name), imageID(image.Digest, false)), image.Err))
+			}
 			rows = append(rows, newImageRow(image, o.noTrunc))
 		}
 	}
 	switch {
 	case o.quiet:
-		for _, row := range rows {
-			fmt.Fprintln(a.stdout, row.ID)
-		}
-		return nil
+		return printEach(a.stdout, "{{.ID}}", rows)
 	case o.format != "":
 		return printEach(a.stdout, o.format, rows)
 	}

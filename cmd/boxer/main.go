@@ -44,13 +44,16 @@ A box sees its own files and what the command line grants it; nothing else.`,
 		Example: `  boxer run python:3.13 -c 'print("hello")'
   boxer build -t app .
   boxer run app`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Version:            version,
+		SilenceErrors:      true,
+		SilenceUsage:       true,
+		DisableSuggestions: true, // hintOf makes them
 	}
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
+	root.SetVersionTemplate("boxer {{.Version}}\n")
 	root.AddCommand(
 		buildCommand(a), runCommand(a),
 		imagesCommand(a), inspectCommand(a), historyCommand(a), tagCommand(a), removeCommand(a),

@@ -22,11 +22,16 @@ func (a *app) mounts(specs []string) (mounts []runtime.Mount, release func(), er
 			use.Close()
 		}
 	}
+	taken := map[string]bool{}
 	for _, spec := range specs {
 		mount, err := parseVolume(spec)
+		if err == nil && taken[mount.Target] {
+			err = fmt.Errorf("duplicate mount point: %s", mount.Target)
+		}
 		if err != nil {
 			return nil, release, &usageError{err: err}
 		}
+		taken[mount.Target] = true
 		if isHostPath(mount.Source) {
 			err = checkSource(mount.Source)
 		} else {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"boxer.dev/builder"
+	"boxer.dev/oci"
 )
 
 // plainProgress writes a build as lines: each step with its time and the size of its layer, what RUN printed beneath it.
@@ -18,8 +19,8 @@ type plainProgress struct {
 type outputState int
 
 const (
-	atHeader    outputState = iota // behind a step's text
-	atLineStart                    // in its output
+	atLineStart outputState = iota // of its output, or between steps
+	atHeader                       // behind a step's text
 	inLine
 )
 
@@ -49,16 +50,12 @@ func (p *plainProgress) Output(_ *builder.Step, text []byte) {
 }
 
 func (p *plainProgress) Done(s *builder.Step, err error) {
-	if p.state == inLine {
-		fmt.Fprintln(p.w)
+	lead := "      "
+	if p.state == atHeader && err == nil {
+		lead, p.state = "  ", atLineStart
 	}
-	lead := "  "
-	if p.state != atHeader {
-		lead = "      "
-	}
+	p.endLine()
 	switch {
-	case err != nil && p.state == atHeader:
-		fmt.Fprintln(p.w)
 	case err != nil:
 	case s.Layer.Hex != "":
 		fmt.Fprintf(p.w, "%s%s  %s\n", lead, seconds(s.Duration), size(s.Size))
@@ -67,9 +64,21 @@ func (p *plainProgress) Done(s *builder.Step, err error) {
 	}
 }
 
-func (p *plainProgress) Note(text string) { fmt.Fprintf(p.w, "note: %s\n", printable(text)) }
+func (p *plainProgress) Note(text string) {
+	p.endLine()
+	fmt.Fprintf(p.w, "note: %s\n", printable(text))
+}
+
+// endLine makes room for what is said in the middle of a step.
+func (p *plainProgress) endLine() {
+	if p.state != atLineStart {
+		fmt.Fprintln(p.w)
+		p.state = atLineStart
+	}
+}
 
 func (p *plainProgress) Warn(w builder.Warning) {
+	p.endLine()
 	if w.Line > 0 {
 		fmt.Fprintf(p.w, "warning: line %d: %s\n", w.Line, printable(w.Text))
 		return
@@ -81,14 +90,11 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) 
 
 // summarize says what was built, in one line.
 func summarize(w io.Writer, result *builder.Result, tags []string) error {
-	manifest, err := result.Image.Manifest()
+	whole, err := oci.Inspect(result.Image)
 	if err != nil {
 		return err
 	}
-	var total, own int64
-	for _, layer := range manifest.Layers {
-		total += layer.Size
-	}
+	var own int64
 	for _, step := range result.Steps {
 		own += step.Size
 	}
@@ -96,6 +102,6 @@ func summarize(w io.Writer, result *builder.Result, tags []string) error {
 	if len(tags) > 0 {
 		name = strings.Join(tags, ", ") + " " + name
 	}
-	fmt.Fprintf(w, "built %s: %s, of which %s its own\n", name, size(total), size(own))
+	fmt.Fprintf(w, "built %s: %s, of which %s its own\n", name, size(whole.Size), size(own))
 	return nil
 }

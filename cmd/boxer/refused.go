@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,6 +17,12 @@ const (
 	noPrivileges = "a box has no privileges to gain: grant files with -v, variables with -e"
 	noNetwork    = "a box has no network of its own"
 	noKernel     = "a box has no kernel of its own: it runs inside the boxer process"
+	noRegistry   = "boxer does not talk to registries: `boxer save` writes an archive and `boxer load` reads one, docker save's too"
+	noDevices    = "a box has only the devices under its /dev"
+	noLimits     = "limits of a box are fixed: 4 GiB of memory, 4 GiB in files; bound the boxer process with ulimit or a service manager"
+	inBoxfile    = "say it in the Boxfile: LABEL, STOPSIGNAL"
+	useVolume    = "a directory, a file or a named volume is mounted with -v"
+	onePlatform  = "there is one platform, wasip1/wasm; leave the flag out"
 )
 
 var refusedSubcommands = map[string]string{
@@ -23,17 +31,24 @@ var refusedSubcommands = map[string]string{
 	"logs": "a box writes to the terminal or file that `boxer run` was given", "network": noNetwork, "pause": noDaemon,
 	"port": noNetwork, "ps": noDaemon, "rename": noDaemon, "restart": noDaemon, "start": noDaemon, "stats": "use `boxer run --stats`",
 	"stop": noDaemon, "swarm": noDaemon, "top": noDaemon, "unpause": noDaemon, "update": noDaemon, "wait": noDaemon,
+
+	"builder": "there is no cache of builds to manage", "buildx": "use `boxer build`", "compose": "start each box with `boxer run`",
+	"container": noDaemon, "context": "boxer has no daemon to choose", "cp": "mount a directory: `boxer run -v ./DIR:/DIR`",
+	"diff": "`boxer history BOX` shows what each instruction added", "export": "use `boxer save`", "import": "use `boxer load`, or ADD the archive in a Boxfile",
+	"image": "use `boxer images`, `rmi`, `tag`, `inspect`, `history`, `save` or `load`", "info": "use `boxer version`",
+	"login": noRegistry, "logout": noRegistry, "manifest": noRegistry, "pull": noRegistry, "push": noRegistry, "search": noRegistry,
+	"plugin": noDaemon, "system": "use `boxer images`, `boxer rm` and `boxer volume prune`",
 }
 
 func refusedCommands() []*cobra.Command {
 	var commands []*cobra.Command
-	for name, hint := range refusedSubcommands {
+	for _, name := range slices.Sorted(maps.Keys(refusedSubcommands)) {
 		commands = append(commands, &cobra.Command{
 			Use:                name,
 			Hidden:             true,
 			DisableFlagParsing: true,
 			RunE: func(*cobra.Command, []string) error {
-				return withHint(fmt.Errorf("there is no `boxer %s`", name), "%s", hint)
+				return withHint(fmt.Errorf("there is no `boxer %s`", name), "%s", refusedSubcommands[name])
 			},
 		})
 	}
@@ -42,42 +57,84 @@ func refusedCommands() []*cobra.Command {
 
 type refusedFlag struct{ name, short, hint string }
 
-// refusedRunFlags take no value; those of refusedRunValues take one.
+// refused…Flags take no value; those of refused…Values take one.
 var (
 	refusedRunFlags = []refusedFlag{
 		{"detach", "d", noDaemon}, {"privileged", "", noPrivileges}, {"publish-all", "P", noNetwork},
 		{"init", "", noKernel}, {"oom-kill-disable", "", noKernel}, {"sig-proxy", "", "signals reach boxer itself, and end the box with it"},
+		{"read-only", "", "what a run writes is gone when it ends, so that nothing of the box changes; leave it out"},
+		{"no-healthcheck", "", "boxes have no health checks; leave it out"}, {"quiet", "q", "nothing is pulled; leave it out"},
+		{"disable-content-trust", "", noRegistry},
 	}
 	refusedRunValues = []refusedFlag{
 		{"publish", "p", noNetwork}, {"network", "", noNetwork}, {"net", "", noNetwork}, {"add-host", "", noNetwork}, {"dns", "", noNetwork},
-		{"expose", "", noNetwork}, {"link", "", noNetwork}, {"ip", "", noNetwork}, {"mac-address", "", noNetwork},
+		{"dns-option", "", noNetwork}, {"dns-search", "", noNetwork}, {"network-alias", "", noNetwork},
+		{"expose", "", noNetwork}, {"link", "", noNetwork}, {"ip", "", noNetwork}, {"ip6", "", noNetwork}, {"mac-address", "", noNetwork},
+		{"hostname", "", noNetwork}, {"domainname", "", noNetwork},
 		{"cap-add", "", noPrivileges}, {"cap-drop", "", "a box has no capabilities to drop"}, {"security-opt", "", noPrivileges},
-		{"device", "", "a box has only the devices under its /dev"}, {"gpus", "", "a box has only the devices under its /dev"},
+		{"group-add", "", noPrivileges}, {"device", "", noDevices}, {"gpus", "", noDevices},
 		{"ipc", "", noKernel}, {"pid", "", noKernel}, {"uts", "", noKernel}, {"userns", "", noKernel}, {"cgroupns", "", noKernel},
-		{"cgroup-parent", "", noKernel}, {"sysctl", "", noKernel}, {"ulimit", "", noKernel}, {"shm-size", "", noKernel},
-		{"restart", "", noDaemon}, {"cidfile", "", noDaemon}, {"log-driver", "", noDaemon}, {"stop-signal", "", noDaemon},
-		{"health-cmd", "", noDaemon}, {"volumes-from", "", "name the volume: -v VOLUME:PATH"},
+		{"cgroup-parent", "", noKernel}, {"sysctl", "", noKernel}, {"ulimit", "", noLimits}, {"shm-size", "", noKernel},
+		{"runtime", "", noKernel}, {"isolation", "", noKernel},
+		{"memory", "m", noLimits}, {"memory-swap", "", noLimits}, {"memory-reservation", "", noLimits}, {"cpus", "", noLimits},
+		{"cpu-shares", "c", noLimits}, {"cpuset-cpus", "", noLimits}, {"cpu-quota", "", noLimits}, {"cpu-period", "", noLimits},
+		{"pids-limit", "", "a box has one process"}, {"blkio-weight", "", noLimits}, {"storage-opt", "", noLimits},
+		{"restart", "", noDaemon}, {"cidfile", "", noDaemon}, {"log-driver", "", noDaemon}, {"log-opt", "", noDaemon},
+		{"stop-signal", "", noDaemon}, {"stop-timeout", "", noDaemon}, {"attach", "a", noDaemon}, {"detach-keys", "", noDaemon},
+		{"label", "l", inBoxfile}, {"label-file", "", inBoxfile}, {"annotation", "", inBoxfile},
+		{"health-cmd", "", noDaemon}, {"volumes-from", "", "name the volume: -v VOLUME:PATH"}, {"volume-driver", "", useVolume},
+		{"mount", "", useVolume}, {"tmpfs", "", "whatever a box does not mount is in memory already; leave it out"},
+		{"platform", "", onePlatform}, {"pull", "", noRegistry},
+	}
+
+	refusedBuildFlags = []refusedFlag{
+		{"pull", "", noRegistry}, {"push", "", noRegistry}, {"squash", "", "each instruction that changes files is a layer"},
+		{"compress", "", "the context is read in place; leave it out"},
+	}
+	refusedBuildValues = []refusedFlag{
+		{"platform", "", onePlatform}, {"progress", "", "progress is plain text; -q turns it off"}, {"label", "", inBoxfile},
+		{"annotation", "", inBoxfile}, {"network", "", noNetwork}, {"add-host", "", noNetwork},
+		{"secret", "", "a build sees its context only"}, {"ssh", "", "a build sees its context only"},
+		{"build-context", "", "COPY --from takes a stage, an image of the local store or oci-layout:PATH"},
+		{"output", "o", "use `boxer save`"}, {"iidfile", "", "`boxer build -q` prints the id"}, {"metadata-file", "", "use `boxer inspect`"},
+		{"cache-from", "", "every instruction is carried out anew; leave it out"}, {"cache-to", "", "every instruction is carried out anew; leave it out"},
+		{"memory", "m", noLimits}, {"ulimit", "", noLimits}, {"shm-size", "", noLimits}, {"cpuset-cpus", "", noLimits},
+		{"security-opt", "", noPrivileges}, {"allow", "", noPrivileges}, {"builder", "", "there is one builder; leave it out"},
 	}
 )
 
-// refuseFlags makes each known but impossible flag fail with its reason when it is given.
-func refuseFlags(flags *pflag.FlagSet) {
-	for _, f := range refusedRunFlags {
-		flags.VarPF(&refusal{f}, f.name, f.short, "").NoOptDefVal = "true"
+// acceptedBuildFlags ask for what every build does.
+var acceptedBuildFlags = []string{"force-rm", "load", "no-cache", "rm"}
+
+func acceptFlags(flags *pflag.FlagSet, names []string) {
+	for _, name := range names {
+		flags.Bool(name, true, "")
+		flags.Lookup(name).Hidden = true
 	}
-	for _, f := range refusedRunValues {
-		flags.VarP(&refusal{f}, f.name, f.short, "")
+}
+
+// refuseFlags makes each known but impossible flag of a command fail with its reason when it is given.
+func refuseFlags(command *cobra.Command, plain, valued []refusedFlag) {
+	flags := command.Flags()
+	for _, f := range plain {
+		flags.VarPF(&refusal{command, f}, f.name, f.short, "").NoOptDefVal = "true"
 	}
-	for _, f := range append(refusedRunFlags, refusedRunValues...) {
+	for _, f := range valued {
+		flags.VarP(&refusal{command, f}, f.name, f.short, "")
+	}
+	for _, f := range slices.Concat(plain, valued) {
 		flags.Lookup(f.name).Hidden = true
 	}
 }
 
 // refusal is a flag's value that cannot be set.
-type refusal struct{ flag refusedFlag }
+type refusal struct {
+	command *cobra.Command
+	flag    refusedFlag
+}
 
 func (r *refusal) String() string { return "" }
 func (r *refusal) Type() string   { return "" }
 func (r *refusal) Set(string) error {
-	return withHint(fmt.Errorf("`boxer run` has no --%s", r.flag.name), "%s", r.flag.hint)
+	return withHint(fmt.Errorf("`%s` has no --%s", r.command.CommandPath(), r.flag.name), "%s", r.flag.hint)
 }

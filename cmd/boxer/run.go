@@ -10,6 +10,7 @@ import (
 
 	"boxer.dev/oci"
 	"boxer.dev/runtime"
+	"boxer.dev/vfs"
 )
 
 // runOptions are the flags of `boxer run`: all that the box is granted.
@@ -32,14 +33,15 @@ func runCommand(a *app) *cobra.Command {
 		Short: "Run a program of a box",
 		Long: `Run a program of a box: the one its Boxfile names, or COMMAND.
 
-The box has its own files and what the flags below grant; what it writes elsewhere is gone when
-it ends. Arguments replace CMD and follow ENTRYPOINT; where the first of them begins with - and
-there is no ENTRYPOINT, they go to the program that CMD names.
+The box has its own files and what the flags below grant; what it writes elsewhere is in memory,
+4 GiB and a million files at most, and gone when it ends. Arguments replace CMD and follow
+ENTRYPOINT; where the first of them begins with - and there is no ENTRYPOINT, they go to the
+program that CMD names.
 
 The exit status is the program's; 125 if boxer itself failed, 126 if the program cannot be run,
 127 if there is none, 134 if it trapped, 128 + n if signal n ended it.`,
 		Example: `  boxer run python:3.13 -c 'print("hello")'
-  echo 'print(input())' | boxer run -i python:3.13 -
+  echo 'print("hello")' | boxer run -i python:3.13 -
   boxer run -v ./data:/data:ro -e NAME=world app
   boxer run -it python:3.13`,
 		Args: arguments(cobra.MinimumNArgs(1)),
@@ -62,7 +64,7 @@ The exit status is the program's; 125 if boxer itself failed, 126 if the program
 	flags.BoolVar(&o.remove, "rm", true, "nothing is left of a run: accepted for docker's sake")
 	flags.BoolVar(&o.stats, "stats", false, "print where time and memory went")
 	flags.Lookup("rm").DefValue = "false" // so that help does not say "(default true)"
-	refuseFlags(flags)
+	refuseFlags(command, refusedRunFlags, refusedRunValues)
 	return command
 }
 
@@ -136,6 +138,7 @@ func (a *app) command(o runOptions, args []string) (*runtime.Cmd, error) {
 	command := &runtime.Cmd{
 		Args: args, Env: env, Dir: o.workdir, User: o.user,
 		Stdout: a.stdout, Stderr: a.stderr, Terminal: terminal, Preopens: preopens,
+		Limits: vfs.Limits{Bytes: 4 << 30, Files: 1_000_000},
 	}
 	if o.interactive {
 		command.Stdin = a.stdin

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"path/filepath"
+	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -19,7 +21,8 @@ func (a *app) store() (*oci.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return oci.Open(filepath.Join(home, "images"))
+	store, err := oci.Open(filepath.Join(home, "images"))
+	return store, writableHome(err)
 }
 
 // volumes opens the named volumes kept under boxer's home.
@@ -28,7 +31,16 @@ func (a *app) volumes() (*volume.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return volume.Open(filepath.Join(home, "volumes"))
+	volumes, err := volume.Open(filepath.Join(home, "volumes"))
+	return volumes, writableHome(err)
+}
+
+// writableHome says what to do about a home that cannot be written to.
+func writableHome(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return withHint(err, "set BOXER_HOME to a directory that you can write to")
+	}
+	return err
 }
 
 // fromImages finds what FROM names. The bases that boxer carries are opened where they are needed.

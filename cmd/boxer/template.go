@@ -31,11 +31,35 @@ func printEach[T any](w io.Writer, format string, values []T) error {
 		return &usageError{err: fmt.Errorf("invalid --format: %w", err)}
 	}
 	for _, value := range values {
-		var line bytes.Buffer
-		if err := parsed.Execute(&line, value); err != nil {
+		line, err := execute(parsed, value)
+		if err != nil {
 			return &usageError{err: fmt.Errorf("invalid --format: %w", err)}
 		}
-		fmt.Fprintln(w, line.String())
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// execute gives a template a value or, as docker does where that fails, the value as it is shown in JSON: its fields may
+// be named as they are printed.
+func execute(parsed *template.Template, value any) (string, error) {
+	var line bytes.Buffer
+	err := parsed.Execute(&line, value)
+	if err == nil {
+		return line.String(), nil
+	}
+	var shown map[string]any
+	text, encodeErr := json.Marshal(value)
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if encodeErr != nil || decoder.Decode(&shown) != nil {
+		return "", err
+	}
+	line.Reset()
+	if parsed.Option("missingkey=error").Execute(&line, shown) != nil {
+		return "", err
+	}
+	return line.String(), nil
 }

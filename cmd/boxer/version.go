@@ -15,11 +15,11 @@ func versionCommand(a *app) *cobra.Command {
 		Use:   "version",
 		Short: "Show the versions of boxer and of what it is made of",
 		Args:  arguments(cobra.NoArgs),
-		Run: func(*cobra.Command, []string) {
-			fmt.Fprintf(a.stdout, "boxer    %s\n", version)
-			fmt.Fprintf(a.stdout, "engine   wazero %s\n", moduleVersion("github.com/tetratelabs/wazero"))
-			fmt.Fprintf(a.stdout, "python   %s\n", pythonVersion())
-			fmt.Fprintf(a.stdout, "go       %s %s/%s\n", goruntime.Version(), goruntime.GOOS, goruntime.GOARCH)
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(a.stdout, "boxer    %s\nengine   wazero %s\npython   %s\ngo       %s %s/%s\n",
+				version, moduleVersion("github.com/tetratelabs/wazero"), pythonVersion(),
+				goruntime.Version(), goruntime.GOOS, goruntime.GOARCH)
+			return err
 		},
 	}
 }

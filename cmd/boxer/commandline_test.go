@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"boxer.dev/builder"
+	"boxer.dev/oci"
+)
+
+// TestHelpFits holds every command's help to the width that a terminal beside something else has.
+func TestHelpFits(t *testing.T) {
+	const columns = 100
+	var visit func(*cobra.Command)
+	visit = func(command *cobra.Command) {
+		var help bytes.Buffer
+		command.SetOut(&help)
+		if err := command.Help(); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(help.String()) {
+			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > columns {
+				t.Errorf("%s --help: over %d columns: %s", command.CommandPath(), columns, line)
+			}
+		}
+		for _, c := range command.Commands() {
+			visit(c)
+		}
+	}
+	visit(rootCommand(&app{}))
+}
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+var errFull = errors.New("no room")
+
+// TestOutputIsNotLostInSilence: results that could not be written are a failure.
+func TestOutputIsNotLostInSilence(t *testing.T) {
+	t.Setenv("BOXER_HOME", t.TempDir())
+	for _, line := range []string{
+		"version", "images", "inspect ubuntu", "inspect --format {{.Id}} ubuntu", "history ubuntu", "history -q ubuntu", "save ubuntu",
+	} {
+		var stderr bytes.Buffer
+		if status := doMain(strings.Fields(line), nil, full{}, &stderr); status != 1 {
+			t.Errorf("%s: status %d, want 1", line, status)
+		}
+		if !strings.Contains(stderr.String(), errFull.Error()) {
+			t.Errorf("%s: stderr %q, want %q", line, stderr.String(), errFull)
+		}
+	}
+}
+
+// TestUnrunnableBoxIsNotKept: what the store would refuse to open is found out by the build.
+func TestUnrunnableBoxIsNotKept(t *testing.T) {
+	img, err := builtIn(builder.RootBase)
+	if err != nil {
+		t.Fatalf("%v\nhint: make base", err)
+	}
+	store, err := oci.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.Limits.Files = 1
+	if _, err := keep(store, img, []string{"app"}); !errors.Is(err, oci.ErrTooLarge) {
+		t.Errorf("%v, want ErrTooLarge", err)
+	}
+	if list, err := store.List(); err != nil || len(list) > 0 {
+		t.Errorf("the store has %v, %v", list, err)
+	}
+}
+
+// TestRunsAreBounded: no program of a box can fill the host's memory with files.
+func TestRunsAreBounded(t *testing.T) {
+	command, err := new(app).command(runOptions{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if command.Limits.Bytes <= 0 || command.Limits.Files <= 0 {
+		t.Errorf("limits %+v", command.Limits)
+	}
+}
+
+func TestLongVariable(t *testing.T) {
+	key := "KEY=" + strings.Repeat("x", 100_000)
+	lines, err := envFile(strings.NewReader(key + "\n"))
+	if diff := cmp.Diff([]string{key}, lines); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}
+
+// TestCacheOfUserWithoutHome: where there can be no cache directory, boxer's home has one.
+func TestCacheOfUserWithoutHome(t *testing.T) {
+	file, home := filepath.Join(t.TempDir(), "file"), t.TempDir()
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "LocalAppData"} {
+		t.Setenv(name, file)
+	}
+	t.Setenv("BOXER_CACHE", "")
+	t.Setenv("BOXER_HOME", home)
+	dir, err := cacheDir()
+	if want := filepath.Join(home, "code"); dir != want || err != nil {
+		t.Errorf("%q, %v; want %q", dir, err, want)
+	}
+}
+
+// TestNoteWithinStep: what is said while a step is carried out has lines of its own.
+func TestNoteWithinStep(t *testing.T) {
+	var out strings.Builder
+	p := &plainProgress{w: &out}
+	copying := &builder.Step{Index: 1, Total: 2, Instruction: "COPY --from=python /a /"}
+	running := &builder.Step{Index: 2, Total: 2, Instruction: "RUN printf a"}
+	p.Start(copying)
+	p.Note("python stands for something")
+	p.Warn(builder.Warning{Line: 3, Text: "left out"})
+	p.Done(copying, nil)
+	p.Start(running)
+	p.Output(running, []byte("a"))
+	p.Done(running, errFull)
+	want := `[1/2] COPY --from=python /a /
+note: python stands for something
+warning: line 3: left out
+      0.00s
+[2/2] RUN printf a
+      a
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
