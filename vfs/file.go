@@ -65,6 +65,12 @@ func (f *File) Type() fs.FileMode {
 	return fs.ModeIrregular
 }
 
+// IsRoot reports whether the file is the root directory of its tree.
+func (f *File) IsRoot() bool {
+	d := f.d.Load()
+	return d != nil && d.spot.isRoot()
+}
+
 // Dup returns another File of the same open file: they share offset and flags,
 // and each is closed for itself. A closed file has closed duplicates.
 func (f *File) Dup() *File {

@@ -89,8 +89,8 @@ func (d *descriptor) unfit(r rights) errno {
 // node is an open file, directory or device of the tree.
 type node struct {
 	*vfs.File
-	kind  fs.FileMode
-	slash bool // it is what the program knows as "/"
+	kind   fs.FileMode
+	rooted bool // the program came to it through its "/"
 }
 
 func (n *node) mode() fs.FileMode { return n.kind }

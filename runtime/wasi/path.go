@@ -2,7 +2,6 @@ package wasi
 
 import (
 	"io/fs"
-	"path"
 	"strings"
 
 	"boxer.dev/vfs"
@@ -52,14 +51,39 @@ func (c call) beneath(fd, arg int, needed rights) (dir *node, name string, at vf
 	return dir, name, dir.confine(name), 0
 }
 
-// confine returns how to keep a lookup of name inside n. From what the program
-// knows as "/" there is no way up: ".." stays there, as POSIX has it. From any
-// other directory it would lead out, which vfs refuses.
+// confine returns how to keep a lookup of name where it belongs. What a program
+// opens through its "/" is confined by the tree alone: symlinks lead where they
+// lead in POSIX, whichever directory a path is relative to, because programs
+// written for POSIX count on it and could take the way through "/" as well. Only
+// a name that by itself says to leave its directory is refused there, as WASI
+// has it; and ".." of "/" is "/". Any other pre-opened directory is the right to
+// what lies beneath it and to nothing else.
 func (n *node) confine(name string) vfs.At {
-	if n.slash && !strings.HasPrefix(name, "/") {
+	if n.rooted && !strings.HasPrefix(name, "/") && (!climbs(name) || n.IsRoot()) {
 		return 0
 	}
 	return vfs.AtBeneath
+}
+
+// climbs reports whether the components of a relative path lead above where it
+// starts, symlinks aside.
+func climbs(name string) bool {
+	if !strings.Contains(name, "..") {
+		return false
+	}
+	depth := 0
+	for component := range strings.SplitSeq(name, "/") {
+		switch component {
+		case "", ".":
+		case "..":
+			if depth--; depth < 0 {
+				return true
+			}
+		default:
+			depth++
+		}
+	}
+	return false
 }
 
 // pathOpen: fd, lookupflags, path, path_len, oflags, rights_base,
@@ -168,7 +192,7 @@ func (c call) open(dir *descriptor, name string, flag vfs.Flag, mode fs.FileMode
 	}
 	o := c.stream(st)
 	if o == nil {
-		o = &node{f, st.Mode & fs.ModeType, start.slash && path.Clean(name) == "."}
+		o = &node{f, st.Mode & fs.ModeType, start.rooted}
 	} else {
 		f.Close()
 	}
@@ -239,8 +263,8 @@ func pathRename(c call) errno {
 
 // pathSymlink: old_path, old_path_len, fd, new_path, new_path_len. A link made
 // through "/" may hold any target. One made through another directory must not
-// be absolute: the descriptor is the right to what lies beneath it, and no
-// lookup from there could pass such a link.
+// be absolute: WASI's test-suite holds the descriptor to be the right to what
+// lies beneath it.
 func pathSymlink(c call) errno {
 	target, e := c.path(0)
 	if e != 0 {
@@ -250,7 +274,7 @@ func pathSymlink(c call) errno {
 	if e != 0 {
 		return e
 	}
-	if strings.HasPrefix(target, "/") && !dir.slash {
+	if strings.HasPrefix(target, "/") && !(dir.rooted && dir.IsRoot()) {
 		return errnoPerm
 	}
 	e = errnoOf(dir.SymlinkAt(target, name, at))

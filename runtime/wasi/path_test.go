@@ -1,6 +1,8 @@
 package wasi
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -126,33 +128,152 @@ func TestSymlinkTrailingSlash(t *testing.T) {
 	})
 }
 
+// jail is a program with one pre-opened directory that is not its "/".
+func jail(t *testing.T, g *guest, name, where string) *guest {
+	t.Helper()
+	return newGuest(t, &Process{FS: g.FS, Preopens: []Preopen{{Name: name, Path: where}}})
+}
+
 // Named after the holes of other runtimes: wazero #2321, wasmer CVE-2024-38358,
 // GHSA-vqjp-4c8c-hfgg.
 func TestSymlinkLeadsOutOfDirectory(t *testing.T) {
 	eachTree(t, func(t *testing.T, g *guest) {
 		g.file(root, "secret", "secret")
 		dir := g.directory(root, "d")
+		g.path1(0, "path_create_directory", dir, "sub")
 		g.symlink(errnoPerm, "/secret", dir, "absolute")
 		g.symlink(0, "/secret", root, "d/absolute") // allowed through the root
 		g.symlink(0, "../secret", dir, "up")
 		g.symlink(0, "..", dir, "parent")
-		for _, name := range []string{"absolute", "up", "up/", "parent/secret", "parent/", "parent"} {
-			_, e := g.pathOpen(dir, name, open{follow: true})
-			if e != errnoPerm {
-				t.Errorf("opening %s: %v, want %v", name, e, errnoPerm)
-			}
-			_, e = g.pathOpen(dir, name, open{follow: true, oflags: oflagCreate | oflagTruncate})
-			if e == 0 {
+		g.symlink(0, "../up", dir, "sub/twice")
+
+		in := jail(t, g, "d", "/d")
+		sub := in.open(root, "sub", open{oflags: oflagDirectory, none: true})
+		for name, dir := range map[string]uint64{
+			"absolute": root, "up": root, "up/": root, "parent/secret": root, "parent/": root, "parent": root, "sub/twice": root,
+			"sub/../up": root, "twice": sub, "twice/": sub,
+		} {
+			in.openFails(errnoPerm, dir, name, open{follow: true})
+			if _, e := in.pathOpen(dir, name, open{follow: true, oflags: oflagCreate | oflagTruncate}); e == 0 {
 				t.Errorf("writing through %s succeeded", name)
 			}
+			in.link(errnoPerm, lookupFollow, dir, name, root, "stolen")
 		}
+		in.symlink(errnoPerm, "/secret", root, "another")
 		if got := g.statPath(root, 0, "secret").size; got != 6 {
 			t.Errorf("size of the file outside is %d now", got)
 		}
-		// Through the root, which holds them, the links lead to the file.
-		g.ok("fd_close", g.open(root, "d/absolute", open{follow: true}))
-		g.ok("fd_close", g.open(root, "d/up", open{follow: true}))
 	})
+}
+
+// TestSymlinkBelowSlash: whichever directory a path is relative to, a symlink
+// leads where it does for a path from "/", which a program could give as well.
+func TestSymlinkBelowSlash(t *testing.T) {
+	eachTree(t, func(t *testing.T, g *guest) {
+		g.file(root, "f", "top")
+		dir := g.directory(g.directory(root, "a"), "b")
+		g.file(dir, "f", "near")
+		g.symlink(0, "/f", root, "a/b/absolute")
+		g.symlink(0, "/a", root, "a/b/a")
+		g.symlink(0, "../../f", dir, "up")
+		g.symlink(0, "../../../../f", dir, "overtop")
+		g.symlink(0, "..", dir, "parent")
+		for name, want := range map[string]string{
+			"f": "near", "absolute": "top", "up": "top", "overtop": "top", "a/b/f": "near", "a/../f": "top",
+			"parent/b/f": "near", "parent/../f": "top", "a/b/a/b/up": "top",
+		} {
+			if got := g.read(g.open(dir, name, open{follow: true}), 8); got != want {
+				t.Errorf("%s holds %q, want %q", name, got, want)
+			}
+			if got := g.statPath(dir, lookupFollow, name).size; got != uint64(len(want)) {
+				t.Errorf("%s has size %d, want %d", name, got, len(want))
+			}
+		}
+		above := g.open(dir, "parent", open{follow: true, oflags: oflagDirectory, none: true})
+		g.path1(0, "path_create_directory", above, "new")
+		g.rename(0, dir, "parent/new", dir, "a/renamed")
+		g.ok("fd_close", g.open(root, "a/renamed", open{none: true}))
+
+		for _, name := range []string{"..", "../b/f", "parent/../../f", "a/../../f", "./.././b", "missing/../.."} {
+			if _, e := g.pathOpen(dir, name, open{none: true}); e != errnoPerm && e != errnoNoent {
+				t.Errorf("opening %s, which says to leave the directory: %v", name, e)
+			}
+		}
+		g.openFails(errnoPerm, above, "../f", open{none: true})
+		g.openFails(errnoPerm, dir, "/f", open{})
+	})
+}
+
+// TestSlashByAnotherName: "/" is "/" however the program came to it, and what
+// only looks like it is not.
+func TestSlashByAnotherName(t *testing.T) {
+	eachTree(t, func(t *testing.T, g *guest) {
+		g.file(root, "f", "")
+		g.path1(0, "path_create_directory", root, "a")
+		g.path1(0, "path_create_directory", root, "a/b")
+		g.symlink(0, "a/b", root, "link")
+		g.symlink(0, "/", root, "a/slash")
+		directory := open{follow: true, oflags: oflagDirectory, none: true}
+		for _, name := range []string{".", "a/..", "link/../..", "a/slash", "a/slash/.."} {
+			slash := g.open(root, name, directory)
+			g.ok("fd_close", g.open(slash, "../f", open{}))
+			g.symlink(0, "/f", slash, "made")
+			g.path1(0, "path_unlink_file", slash, "made")
+		}
+		a := g.open(root, "link/..", directory)
+		g.ok("fd_close", g.open(a, "b", open{none: true}))
+		g.openFails(errnoPerm, a, "../f", open{})
+		g.symlink(errnoPerm, "/f", a, "made")
+	})
+}
+
+// TestSymlinkLeadsOutOfMount: links of a guest's making in a mounted host
+// directory lead to the box's own files of that name, never to the host's, from
+// whatever descriptor they are followed.
+func TestSymlinkLeadsOutOfMount(t *testing.T) {
+	parent := t.TempDir()
+	secret, shared := filepath.Join(parent, "secret"), filepath.Join(parent, "shared")
+	if err := os.WriteFile(secret, []byte("of the host"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(shared, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	host, err := os.OpenRoot(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	tree := vfs.New()
+	if err := tree.Mount("/data", vfs.HostDir(host, false), vfs.MountOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	g := newGuest(t, &Process{FS: tree})
+	g.file(root, "secret", "of the box")
+	data := g.open(root, "data", open{oflags: oflagDirectory, none: true})
+	sub := g.directory(data, "sub")
+	g.symlink(0, filepath.ToSlash(secret), root, "data/sub/absolute")
+	g.symlink(0, "../../secret", sub, "up")
+	g.symlink(0, "../..", sub, "top")
+
+	if _, e := g.pathOpen(sub, "absolute", open{follow: true}); e != errnoNoent && e != errnoPerm {
+		t.Errorf("opening the host's path: %v", e)
+	}
+	g.openFails(errnoNoent, sub, "absolute", open{follow: true, oflags: oflagCreate})
+	for _, name := range []string{"up", "top/secret"} {
+		if got := g.read(g.open(sub, name, open{follow: true}), 16); got != "of the box" {
+			t.Errorf("%s holds %q", name, got)
+		}
+		g.write(g.open(sub, name, open{follow: true, oflags: oflagTruncate}), "rewritten")
+		g.write(g.open(sub, name, open{follow: true, oflags: oflagTruncate}), "of the box")
+	}
+	if got, err := os.ReadFile(secret); string(got) != "of the host" {
+		t.Errorf("the host's file holds %q, %v", got, err)
+	}
+	jailed := jail(t, g, "data", "/data")
+	for _, name := range []string{"sub/absolute", "sub/up", "sub/top", "sub/top/secret"} {
+		jailed.openFails(errnoPerm, root, name, open{follow: true, none: true})
+	}
 }
 
 func TestReadlink(t *testing.T) {

@@ -25,7 +25,8 @@
 //   - Nothing is allocated by a number the guest chose until that number is
 //     known to lie within its memory or below a fixed bound.
 //   - Nothing blocks past the end of the context: waiting calls end the run.
-//   - Paths are resolved by vfs beneath the directory they are relative to.
+//   - Paths are resolved by vfs: in the tree, if the program came to the
+//     directory that they are relative to through its "/", and else beneath it.
 //
 // # Rights
 //
