@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +11,7 @@ import (
 	goruntime "runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -43,7 +43,7 @@ type codeCache struct {
 }
 
 // entryVersion changes with the format of entries and with any rewriting of modules on their way to the compiler.
-const entryVersion = "1"
+const entryVersion = "2"
 
 // newCodeCache prepares dir.
 func newCodeCache(o Options, features api.CoreFeatures, warn func(error)) (*codeCache, error) {
@@ -87,25 +87,26 @@ func (c *codeCache) load(ctx context.Context, module source, compiling func() fu
 	if err != nil {
 		return nil, false, err
 	}
-	if err := e.write(c.path(module.digest, ".tmp"), c.path(module.digest, ".code")); err != nil {
-		c.warn(fmt.Errorf("caching the machine code of %q: %w", module.name, err))
+	err = e.write(c.path(module.digest, ".tmp"), c.path(module.digest, ".code"))
+	if err == nil {
+		var compiled wazero.CompiledModule
+		if compiled, err = c.fetch(ctx, module); err == nil { // in memory that the system can take back
+			return compiled, false, nil
+		}
 	}
+	c.warn(fmt.Errorf("caching the machine code of %q: %w", module.name, err))
 	compiled, err := c.use(ctx, e, module)
 	return compiled, false, err
 }
 
 // fetch gives the module's code from disk. Any error means that the module must be compiled.
 func (c *codeCache) fetch(ctx context.Context, module source) (wazero.CompiledModule, error) {
-	file, err := mapFile(c.path(module.digest, ".code"))
+	e, err := openEntry(c.path(module.digest, ".code"))
 	if err != nil {
 		return nil, err
 	}
-	defer file.close()
-	e, err := parseEntry(file.bytes)
-	if err != nil {
-		return nil, err
-	}
-	if e.Module != module.digest {
+	defer e.close()
+	if e.module != module.digest {
 		return nil, errDamaged
 	}
 	return c.use(ctx, e, module)
@@ -113,7 +114,7 @@ func (c *codeCache) fetch(ctx context.Context, module source) (wazero.CompiledMo
 
 // use gives wazero an entry's code for its module.
 func (c *codeCache) use(ctx context.Context, e *entry, module source) (wazero.CompiledModule, error) {
-	shown := bytes.Clone(e.standIn)
+	shown := e.standIn
 	if len(shown) == 0 {
 		shown = module.lasting()
 	}
@@ -137,7 +138,7 @@ func (c *codeCache) compile(ctx context.Context, module source) (*entry, error) 
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{Module: module.digest, code: code}
+	e := &entry{module: module.digest, code: parseEngineFile(code)}
 	e.standIn, err = standIn(module.data, module.digest)
 	return e, err
 }
@@ -176,9 +177,9 @@ func (c *codeCache) path(d digest, suffix string) string {
 	return filepath.Join(c.dir, hex.EncodeToString(hash.Sum(nil))+suffix)
 }
 
-// engineVersion is wazero's version in this executable, or "" if it cannot be told, in which case there is no cache. Test binaries record no versions, but
-// the names of source files have them.
-func engineVersion() string {
+// engineVersion is wazero's version in this executable, or "" if it cannot be told, in which case there is no cache. Test
+// binaries record no versions, but the names of source files have them.
+var engineVersion = sync.OnceValue(func() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, module := range info.Deps {
 			switch {
@@ -194,6 +195,6 @@ func engineVersion() string {
 	_, version, _ := strings.Cut(filepath.ToSlash(file), wazeroModule+"@")
 	version, _, _ = strings.Cut(version, "/")
 	return version
-}
+})
 
 const wazeroModule = "github.com/tetratelabs/wazero"

@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	goruntime "runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"boxer.dev/internal/wasm"
 )
@@ -120,6 +124,16 @@ func TestDamagedCacheIsRebuilt(t *testing.T) {
 			return os.WriteFile(file, []byte("WAZEVO\x03dev\xff\xff\xff\xff"), 0o600)
 		},
 	}
+	if goruntime.GOOS != "windows" { // which has no permission bits, and symbolic links for administrators only
+		damages["writable by others"] = func(_ []byte, file string) error { return os.Chmod(file, 0o666) }
+		damages["a symbolic link"] = func(_ []byte, file string) error {
+			elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+			return errors.Join(os.Rename(file, elsewhere), os.Symlink(elsewhere, file))
+		}
+		if os.Geteuid() == 0 {
+			damages["somebody else's"] = func(_ []byte, file string) error { return os.Chown(file, 12345, 12345) }
+		}
+	}
 	for what, damage := range damages {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir()
@@ -157,25 +171,29 @@ func TestDamagedByteIsNoticed(t *testing.T) {
 	dir := t.TempDir()
 	e := newEngine(t, Options{CacheDir: dir})
 	loadAnswer(t, e, 7)
-	module := inMemory("answer", answerModule(7))
-	for _, file := range cacheFiles(t, dir) {
-		data, err := os.ReadFile(file)
+	module, fresh := inMemory("answer", answerModule(7)), newEngine(t, Options{CacheDir: dir})
+	for _, name := range cacheFiles(t, dir) {
+		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range data {
-			damaged := bytes.Clone(data)
-			damaged[i] ^= 1 << (i % 8)
-			if err := os.WriteFile(file, damaged, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			fresh := newEngine(t, Options{CacheDir: dir})
-			if _, err := fresh.codes.fetch(context.Background(), module); err == nil {
-				t.Fatalf("bit %d of byte %d of %s: not noticed", i%8, i, file)
-			}
-		}
-		if err := os.WriteFile(file, data, 0o600); err != nil {
+		file, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
 			t.Fatal(err)
+		}
+		defer file.Close()
+		for i := range data {
+			for _, b := range []byte{data[i] ^ 1<<(i%8), data[i]} {
+				if _, err := file.WriteAt([]byte{b}, int64(i)); err != nil {
+					t.Fatal(err)
+				}
+				if b == data[i] {
+					continue
+				}
+				if _, err := fresh.codes.fetch(context.Background(), module); err == nil {
+					t.Fatalf("bit %d of byte %d of %s: not noticed", i%8, i, name)
+				}
+			}
 		}
 	}
 	if _, err := newEngine(t, Options{CacheDir: dir}).codes.fetch(context.Background(), module); err != nil {
@@ -183,25 +201,88 @@ func TestDamagedByteIsNoticed(t *testing.T) {
 	}
 }
 
-// TestEngineChecksItsCode holds the format of the engine's files against what is known of it. If this fails with a new
-// engine nothing is wrong but the speed.
-func TestEngineChecksItsCode(t *testing.T) {
+// TestEngineFilesAreUnderstood holds the format of the engine's files against what is known of it. If this fails with a
+// new engine nothing is wrong but the speed.
+func TestEngineFilesAreUnderstood(t *testing.T) {
 	needCompiler(t)
-	if e := answerEntry(t, t.TempDir()); e.Verified.To == 0 {
+	if e := answerEntry(t, t.TempDir()); e.code.segment.size == 0 {
 		t.Errorf("the code was not found: %+v", e)
+	}
+	if version := engineVersion(); version != mappingEngine {
+		t.Errorf("wazero is %s, but it is %s that was looked at: read there how it loads code, and say so in hook.go", version, mappingEngine)
 	}
 }
 
-// answerEntry puts answerModule(7) into a cache and returns its entry.
+// TestCodeIsMapped looks for the file among the mappings of the process.
+func TestCodeIsMapped(t *testing.T) {
+	needCompiler(t)
+	if goruntime.GOOS != "linux" {
+		t.Skipf("code is copied on %s, see mapOver", goruntime.GOOS)
+	}
+	dir := t.TempDir()
+	e := newEngine(t, Options{CacheDir: dir})
+	for _, what := range []string{"compiled", "cached"} {
+		loadAnswer(t, e, 7)
+		maps, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := e.codes.path(sha256.Sum256(answerModule(7)), ".code")
+		line, _, found := strings.Cut(string(maps[bytes.LastIndexByte(maps[:max(0, bytes.Index(maps, []byte(name)))], '\n')+1:]), "\n")
+		if !found || !strings.Contains(line, " r-xp ") {
+			t.Errorf("%s: no executable mapping of %s, but %q", what, name, line)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		e = newEngine(t, Options{CacheDir: dir})
+	}
+}
+
+// TestCodeIsCopied loads without mapping, as happens where files cannot be executed.
+func TestCodeIsCopied(t *testing.T) {
+	needCompiler(t)
+	dir := t.TempDir()
+	found := answerEntry(t, dir)
+	defer found.close()
+	var copied bytes.Buffer
+	if _, err := copied.ReadFrom(&engineReader{parts: found.code}); err != nil {
+		t.Fatal(err)
+	}
+	parts := parseEngineFile(copied.Bytes())
+	if diff := cmp.Diff([][]byte{found.code.front, found.code.back}, [][]byte{parts.front, parts.back}); diff != "" {
+		t.Error(diff)
+	}
+	e := newEngine(t, Options{CacheDir: dir})
+	if _, err := e.codes.use(context.Background(), &entry{standIn: found.standIn, code: parts}, inMemory("answer", answerModule(7))); err != nil {
+		t.Error(err)
+	}
+	loadAnswer(t, e, 7)
+}
+
+// TestFileCutShortWhileItIsRead is one that had its whole length when it was opened. Where it is mapped, the processor
+// faults.
+func TestFileCutShortWhileItIsRead(t *testing.T) {
+	needCompiler(t)
+	dir := t.TempDir()
+	found := answerEntry(t, dir)
+	defer found.close()
+	if err := os.Truncate(found.code.segment.file.Name(), found.code.segment.at); err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, Options{CacheDir: dir})
+	if _, err := e.codes.use(context.Background(), found, inMemory("answer", answerModule(7))); err == nil {
+		t.Error("not noticed")
+	}
+	loadAnswer(t, e, 7)
+}
+
+// answerEntry puts answerModule(7) into a cache and opens its entry.
 func answerEntry(t *testing.T, dir string) *entry {
 	t.Helper()
 	e := newEngine(t, Options{CacheDir: dir})
 	loadAnswer(t, e, 7)
-	data, err := os.ReadFile(e.codes.path(sha256.Sum256(answerModule(7)), ".code"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := parseEntry(data)
+	found, err := openEntry(e.codes.path(sha256.Sum256(answerModule(7)), ".code"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,12 +295,14 @@ func TestStandInNeverRuns(t *testing.T) {
 	needCompiler(t)
 	dir := t.TempDir()
 	found := answerEntry(t, dir)
-	otherVersion := bytes.Clone(found.code)
-	otherVersion[7] ^= 1
-	for name, code := range map[string][]byte{"no code": {}, "code of another version": otherVersion} {
+	defer found.close()
+	otherVersion := found.code
+	otherVersion.front = bytes.Clone(found.code.front)
+	otherVersion.front[7] ^= 1
+	for name, code := range map[string]engineFile{"no code": {}, "code of another version": otherVersion} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t, Options{CacheDir: dir})
-			broken := &entry{Module: found.Module, standIn: found.standIn, code: code}
+			broken := &entry{module: found.module, standIn: found.standIn, code: code}
 			if _, err := e.codes.use(context.Background(), broken, inMemory("answer", answerModule(7))); err == nil {
 				t.Error("the engine compiled the stand-in")
 			}

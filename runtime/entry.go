@@ -2,92 +2,134 @@ package runtime
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 )
 
 // entry is a module's machine code as it is kept. As a file it is
 //
-//	checksum of the rest but for Verified, CRC-32C, 4 bytes, little-endian
-//	length of the next part, 4 bytes, little-endian
-//	the exported fields as JSON
-//	the stand-in
-//	the code, in the engine's own format, to the end of the file
+//	checksum of the rest of the head, CRC-32C, 4 bytes
+//	lengths of the stand-in, of what precedes the code and of what follows it, 4 bytes each
+//	length of the code, 8 bytes
+//	the module's digest, 32 bytes
+//	the stand-in, what precedes the code, what follows it
+//	zeros up to the next page: here ends the head
+//	the code, to the end of the file
 //
-// Checksums are against accidents (a full disk, a lost write); malice is kept out by the directory's permissions.
+// with all numbers little-endian. The code begins with a page so that it can be mapped. Its own checksum, which the
+// engine compares, is in what follows it. Checksums are against accidents (a full disk, a lost write); malice is kept out
+// by the permissions of directory and file.
 type entry struct {
-	Module   digest // what the code was compiled from
-	StandIn  int    // length of the stand-in
-	Verified span   // the part of the code that the engine itself checks when it reads it
-
+	module  digest // what the code was compiled from
 	standIn []byte // the module that the engine is shown; empty: the module itself
-	code    []byte
+	code    engineFile
 }
 
-// span is a part of some bytes: from the first to before the end.
-type span struct{ From, To int }
+// engineFile is machine code in the engine's own format, in parts.
+type engineFile struct {
+	front   []byte // what precedes the code
+	back    []byte // what follows it
+	segment segment
+}
+
+// segment is the code itself: in memory, or where it lies in a file.
+type segment struct {
+	bytes []byte
+	file  *os.File // nil: bytes has it
+	at    int64
+	size  int64
+}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errDamaged = errors.New("damaged cache entry")
 
-const entryHead = 8
+const (
+	entryFields = 4 + 4*3 + 8 + len(digest{})
+	maxHead     = 1 << 30 // bytes
+)
 
-// parseEntry makes an entry of a file, of which it stays a view.
-func parseEntry(file []byte) (*entry, error) {
-	if len(file) < entryHead {
+// openEntry reads the head of an entry's file. The code is read when the engine wants it, and until close.
+func openEntry(name string) (_ *entry, err error) {
+	file, err := openPrivate(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			file.Close()
+		}
+	}()
+	fields := make([]byte, entryFields)
+	if _, err := file.ReadAt(fields, 0); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	e := &entry{module: digest(fields[24:])}
+	length := func(at int) int64 { return int64(binary.LittleEndian.Uint32(fields[at:])) }
+	e.code.segment = segment{file: file, size: int64(binary.LittleEndian.Uint64(fields[16:]))}
+	standIn, front, back := length(4), length(8), length(12)
+	end := wholePages(int64(entryFields) + standIn + front + back)
+	e.code.segment.at = end
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if e.code.segment.size < 0 || end > maxHead || info.Size()-end != e.code.segment.size {
 		return nil, errDamaged
 	}
-	length, rest := int64(binary.LittleEndian.Uint32(file[4:])), file[entryHead:]
-	if length > int64(len(rest)) {
+	head := make([]byte, end)
+	if _, err := file.ReadAt(head, 0); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if crc32.Checksum(head[4:], castagnoli) != binary.LittleEndian.Uint32(head) {
 		return nil, errDamaged
 	}
-	e := &entry{}
-	if err := json.Unmarshal(rest[:length], e); err != nil {
-		return nil, errDamaged
-	}
-	rest = rest[length:]
-	if e.StandIn < 0 || e.StandIn > len(rest) {
-		return nil, errDamaged
-	}
-	e.standIn, e.code = rest[:e.StandIn], rest[e.StandIn:]
-	if v := e.Verified; v.From < 0 || v.To < v.From || v.To > len(e.code) {
-		return nil, errDamaged
-	}
-	if e.checksum(file[4:len(file)-len(e.code)]) != binary.LittleEndian.Uint32(file) {
-		return nil, errDamaged
-	}
+	rest := head[entryFields:]
+	e.standIn, rest = rest[:standIn:standIn], rest[standIn:]
+	e.code.front, e.code.back = rest[:front], rest[front:front+back]
 	return e, nil
 }
 
-// checksum is that of head, which is what precedes the code, and of the code but for Verified.
-func (e *entry) checksum(head []byte) uint32 {
-	sum := crc32.Checksum(head, castagnoli)
-	sum = crc32.Update(sum, castagnoli, e.code[:e.Verified.From])
-	return crc32.Update(sum, castagnoli, e.code[e.Verified.To:])
+// close lets go of the file, if the entry has one.
+func (e *entry) close() {
+	if e.code.segment.file != nil {
+		e.code.segment.file.Close()
+	}
 }
 
-// write writes the entry as temporary and gives it its final name once it is on disk.
-func (e *entry) write(temporary, final string) error {
-	e.StandIn, e.Verified = len(e.standIn), engineChecked(e.code)
-	fields, err := json.Marshal(e)
-	if err != nil {
-		return err
+// head is what precedes the code in the file.
+func (e *entry) head() []byte {
+	parts := [][]byte{e.standIn, e.code.front, e.code.back}
+	head := make([]byte, 4, wholePages(int64(entryFields+len(e.standIn)+len(e.code.front)+len(e.code.back))))
+	for _, part := range parts {
+		head = binary.LittleEndian.AppendUint32(head, uint32(len(part)))
 	}
-	head := binary.LittleEndian.AppendUint32(make([]byte, 4), uint32(len(fields)))
-	head = append(append(head, fields...), e.standIn...)
-	binary.LittleEndian.PutUint32(head, e.checksum(head[4:]))
+	head = binary.LittleEndian.AppendUint64(head, uint64(e.code.segment.size))
+	head = append(head, e.module[:]...)
+	for _, part := range parts {
+		head = append(head, part...)
+	}
+	head = head[:cap(head)]
+	binary.LittleEndian.PutUint32(head, crc32.Checksum(head[4:], castagnoli))
+	return head
+}
 
-	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// write writes the entry as temporary and gives it its final name once it is on disk. A file of that name that somebody
+// has mapped stays what it is.
+func (e *entry) write(temporary, final string) error {
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(head)
+	_, err = file.Write(e.head())
 	if err == nil {
-		_, err = file.Write(e.code)
+		_, err = file.Write(e.code.segment.bytes)
 	}
 	if err == nil {
 		err = file.Sync()
@@ -101,11 +143,15 @@ func (e *entry) write(temporary, final string) error {
 	return err
 }
 
-// engineChecked finds the machine code itself in what the engine made. It is followed by a checksum that the engine
-// compares, and is nearly everything: there is no need to read it twice. In front of it are 6 bytes, the length of a
-// version and the version, the number of functions (4 bytes) and their offsets (8 each), and the length of the code (8).
-// What does not look like that is checked as a whole.
-func engineChecked(file []byte) span {
+func wholePages(n int64) int64 {
+	page := int64(os.Getpagesize())
+	return (n + page - 1) / page * page
+}
+
+// parseEngineFile finds the parts of what the engine made: in front of the code are 6 bytes, the length of a version and
+// the version, the number of functions (4 bytes) and their offsets (8 each), and the length of the code (8); after it is
+// its checksum. What does not look like that is all front.
+func parseEngineFile(file []byte) engineFile {
 	number := func(at, length int) int {
 		if at < 0 || at > len(file)-length {
 			return -1
@@ -114,44 +160,57 @@ func engineChecked(file []byte) span {
 		copy(bytes[:], file[at:at+length])
 		return int(binary.LittleEndian.Uint64(bytes[:]))
 	}
+	whole := engineFile{front: file}
 	at := 7 + number(6, 1)
 	functions := number(at, 4)
+	if functions < 0 || functions > len(file)/8 {
+		return whole
+	}
 	at += 4 + 8*functions
-	length := number(at, 8)
-	code := span{at + 8, at + 8 + length}
-	if functions < 0 || length <= 0 || length > len(file) || code.To > len(file)-4 {
-		return span{}
+	from, length := at+8, number(at, 8)
+	if length <= 0 || length > len(file)-from-4 {
+		return whole
 	}
-	if int(crc32.Checksum(file[code.From:code.To], castagnoli)) != number(code.To, 4) {
-		return span{}
+	code := file[from : from+length]
+	if int(crc32.Checksum(code, castagnoli)) != number(from+length, 4) {
+		return whole
 	}
-	return code
+	return engineFile{front: file[:from], segment: segment{bytes: code, size: int64(length)}, back: file[from+length:]}
 }
 
-// readDigest reads what writeDigest wrote: a digest and its CRC-32C.
-func (c *codeCache) readDigest(key digest) (d digest, err error) {
-	data, err := os.ReadFile(c.path(key, ".digest"))
-	if err != nil {
-		return d, err
-	}
-	if len(data) != len(d)+4 || crc32.Checksum(data[:len(d)], castagnoli) != binary.LittleEndian.Uint32(data[len(d):]) {
-		return d, errDamaged
-	}
-	return digest(data[:len(d)]), nil
+// engineReader gives the engine what it wrote.
+type engineReader struct {
+	parts engineFile
+	maps  bool  // the engine reads code into a mapping of its own, which mapOver may replace
+	at    int64 // how much has been read
 }
 
-func (c *codeCache) writeDigest(key, d digest) error {
-	file, err := os.CreateTemp(c.dir, "*.tmp")
-	if err != nil {
-		return fmt.Errorf("writing to the cache: %w", err)
+func (r *engineReader) Read(p []byte) (n int, err error) {
+	front, size := int64(len(r.parts.front)), r.parts.segment.size
+	switch at := r.at; {
+	case at < front:
+		n = copy(p, r.parts.front[at:])
+	case at < front+size:
+		n, err = r.parts.segment.read(p, at-front, r.maps)
+	case at < front+size+int64(len(r.parts.back)):
+		n = copy(p, r.parts.back[at-front-size:])
+	default:
+		return 0, io.EOF
 	}
-	_, err = file.Write(binary.LittleEndian.AppendUint32(d[:len(d):len(d)], crc32.Checksum(d[:], castagnoli)))
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), c.path(key, ".digest"))
+	r.at += int64(n)
+	return n, err
+}
+
+func (r *engineReader) Close() error { return nil }
+
+// read reads from the code. With maps, what asks for all of it at once is given it without a copy if that is possible.
+func (s segment) read(p []byte, at int64, maps bool) (int, error) {
+	p = p[:min(int64(len(p)), s.size-at)]
+	if s.file == nil {
+		return copy(p, s.bytes[at:]), nil
 	}
-	if err != nil {
-		os.Remove(file.Name())
-		return fmt.Errorf("writing to the cache: %w", err)
+	if maps && int64(len(p)) == s.size && mapOver(p, s.file, s.at) == nil {
+		return len(p), nil
 	}
-	return nil
+	return s.file.ReadAt(p, s.at+at)
 }

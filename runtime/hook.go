@@ -1,11 +1,11 @@
 package runtime
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"reflect"
+	"runtime/debug"
 	"sync"
 
 	"github.com/tetratelabs/wazero"
@@ -20,9 +20,14 @@ import (
 // the key.
 type hook struct {
 	mutex    sync.Mutex
-	code     []byte // what wazero is answered; nil: it is to compile
-	captured []byte // what it has compiled
+	code     *engineFile // what wazero is answered; nil: it is to compile
+	captured []byte      // what it has compiled
 }
+
+// mappingEngine is the version of wazero that is known to read code into an anonymous mapping that holds nothing else, to
+// call mprotect on that and in the end munmap, so that the file may take its place (internal/engine/wazevo/engine_cache.go,
+// deserializeCompiledModule). Any other version is given a copy, until somebody has looked and changed this.
+const mappingEngine = "v1.12.0"
 
 var (
 	errNoHook  = errors.New("this version of wazero keeps machine code in a way that is not known")
@@ -44,15 +49,23 @@ func (h *hook) cache() (cache wazero.CompilationCache, err error) {
 	return cache, nil
 }
 
-// answering calls compile, in which wazero is given code instead of compiling.
-func (h *hook) answering(code []byte, compile func() (wazero.CompiledModule, error)) (wazero.CompiledModule, error) {
-	if len(code) == 0 {
-		return nil, errRefused
-	}
+// answering calls compile, in which wazero is given code instead of compiling. A file that ends before it should, or
+// that the disk does not give back, is an error even where it is mapped.
+func (h *hook) answering(code engineFile, compile func() (wazero.CompiledModule, error)) (compiled wazero.CompiledModule, err error) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	h.code = code
+	h.code = &code
 	defer func() { h.code = nil }()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			fault, ok := r.(interface{ Addr() uintptr }) // runtime/debug.SetPanicOnFault
+			if !ok {
+				panic(r)
+			}
+			compiled, err = nil, fmt.Errorf("%w: fault at %#x", errDamaged, fault.Addr())
+		}
+	}()
 	return compile()
 }
 
@@ -75,7 +88,7 @@ func (h *hook) Get([32]byte) (content io.ReadCloser, ok bool, err error) {
 	if h.code == nil {
 		return nil, false, nil
 	}
-	return io.NopCloser(bytes.NewReader(h.code)), true, nil
+	return &engineReader{parts: *h.code, maps: engineVersion() == mappingEngine}, true, nil
 }
 
 // Add takes the code of what was compiled.

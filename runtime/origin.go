@@ -3,6 +3,10 @@ package runtime
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
 	"sync"
 	"weak"
 
@@ -91,4 +95,32 @@ func (e *Engine) recall(diffID string, offset int64, contents []byte) digest {
 		e.warn(err)
 	}
 	return is
+}
+
+// readDigest reads what writeDigest wrote: a digest and its CRC-32C.
+func (c *codeCache) readDigest(key digest) (d digest, err error) {
+	data, err := os.ReadFile(c.path(key, ".digest"))
+	if err != nil {
+		return d, err
+	}
+	if len(data) != len(d)+4 || crc32.Checksum(data[:len(d)], castagnoli) != binary.LittleEndian.Uint32(data[len(d):]) {
+		return d, errDamaged
+	}
+	return digest(data[:len(d)]), nil
+}
+
+func (c *codeCache) writeDigest(key, d digest) error {
+	file, err := os.CreateTemp(c.dir, "*.tmp")
+	if err != nil {
+		return fmt.Errorf("writing to the cache: %w", err)
+	}
+	_, err = file.Write(binary.LittleEndian.AppendUint32(d[:len(d):len(d)], crc32.Checksum(d[:], castagnoli)))
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), c.path(key, ".digest"))
+	}
+	if err != nil {
+		os.Remove(file.Name())
+		return fmt.Errorf("writing to the cache: %w", err)
+	}
+	return nil
 }
