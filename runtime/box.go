@@ -18,11 +18,14 @@ type Box struct {
 	tree    *vfs.FS
 	config  v1.Config
 	diffIDs map[*vfs.Layer]string // of the layers below tree, as far as they are known
+
+	pristine bool // tree is what its layers make it
+	images   images
 }
 
 // Load makes a box of an image's opened layers, which must stay open as long as the box is used.
 func (e *Engine) Load(root *oci.Rootfs) (*Box, error) {
-	b := &Box{engine: e, tree: root.FS(), diffIDs: map[*vfs.Layer]string{}}
+	b := &Box{engine: e, tree: root.FS(), diffIDs: map[*vfs.Layer]string{}, pristine: true}
 	if root.Config == nil {
 		return b, nil
 	}

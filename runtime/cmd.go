@@ -43,6 +43,9 @@ type Cmd struct {
 	Now    func() time.Time // the clock of the run, which sleeping moves too, at once; nil: the host's
 	Random io.Reader        // its entropy; nil: the host's
 
+	// Fresh starts every program by its own initialisation, even if the box has a memory image of it.
+	Fresh bool
+
 	// Stats, if not nil, is filled in when the run ends.
 	Stats *Stats
 }

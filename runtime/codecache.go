@@ -118,6 +118,10 @@ func (c *codeCache) use(ctx context.Context, e *entry, module source) (wazero.Co
 	if len(shown) == 0 {
 		shown = module.lasting()
 	}
+	shown, err := module.form.of(shown)
+	if err != nil {
+		return nil, err
+	}
 	return c.hook.answering(e.code, func() (wazero.CompiledModule, error) { return c.wazero.CompileModule(ctx, shown) })
 }
 
@@ -132,7 +136,8 @@ func (c *codeCache) compile(ctx context.Context, module source) (*entry, error) 
 	r := wazero.NewRuntimeWithConfig(ctx, c.config.WithCompilationCache(files))
 	defer r.Close(ctx)
 	code, err := compiler.capturing(func() error {
-		_, err := compileModule(ctx, r, module.data, c.workers)
+		module.form = plain
+		_, err := compileModule(ctx, r, module, c.workers)
 		return err
 	})
 	if err != nil {

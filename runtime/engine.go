@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"boxer.dev/internal/wasm"
+	"boxer.dev/runtime/memory"
 	"boxer.dev/runtime/wasi"
 )
 
@@ -29,6 +30,9 @@ type Options struct {
 	// Warn, if not nil, is told of what went wrong without keeping a program from running: that its machine code could
 	// not be cached, say.
 	Warn func(error)
+	// Keep is how many instances of each program with a memory image are kept ready after they have been used, reset in the
+	// background. 0: none; each run makes its own.
+	Keep int
 }
 
 // Progress is news of a compilation.
@@ -50,7 +54,16 @@ type Engine struct {
 	digests digests
 
 	mutex    sync.Mutex
-	programs map[digest]*slot
+	programs map[slotKey]*slot
+
+	imageMutex sync.Mutex
+	images     map[memory.Digest]*memory.Image
+}
+
+// slotKey tells programs apart.
+type slotKey struct {
+	digest
+	form
 }
 
 // slot is a program that is loaded, or being loaded until ready is closed.
@@ -65,7 +78,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if o.Workers <= 0 {
 		o.Workers = goruntime.GOMAXPROCS(0)
 	}
-	e := &Engine{options: o, programs: map[digest]*slot{}}
+	e := &Engine{options: o, programs: map[slotKey]*slot{}, images: map[memory.Digest]*memory.Image{}}
 	config := runtimeConfig(features())
 	if o.CacheDir != "" && compiles() {
 		if err := e.openCache(); err != nil {
@@ -104,7 +117,15 @@ func (e *Engine) openCache() (err error) {
 // Close frees the engine's code. No run may be going on.
 func (e *Engine) Close() error {
 	ctx := context.Background()
+	for _, s := range e.programs {
+		if s.program != nil {
+			s.program.pools.close()
+		}
+	}
 	err := e.wazero.Close(ctx)
+	for _, i := range e.images {
+		err = errors.Join(err, i.Close())
+	}
 	if e.files != nil {
 		err = errors.Join(err, e.files.Close(ctx))
 	}
@@ -136,11 +157,11 @@ func runtimeConfig(f api.CoreFeatures) wazero.RuntimeConfig {
 // load gives the program of a module, from memory, the cache or the compiler, and counts which in stats.
 func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*program, error) {
 	for {
-		s, first := e.slot(module.digest)
+		s, first := e.slot(slotKey{module.digest, module.form})
 		if first {
 			s.program, s.err = e.loadNew(ctx, module, stats)
 			if s.err != nil {
-				e.forget(module.digest)
+				e.forget(slotKey{module.digest, module.form})
 			}
 			close(s.ready)
 			return s.program, s.err
@@ -158,7 +179,7 @@ func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*progra
 	}
 }
 
-func (e *Engine) slot(d digest) (s *slot, first bool) {
+func (e *Engine) slot(d slotKey) (s *slot, first bool) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	if s, ok := e.programs[d]; ok {
@@ -169,13 +190,14 @@ func (e *Engine) slot(d digest) (s *slot, first bool) {
 	return s, true
 }
 
-func (e *Engine) forget(d digest) {
+func (e *Engine) forget(d slotKey) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	delete(e.programs, d)
 }
 
 func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*program, error) {
+	watch := stopwatch()
 	compiled, hit, err := e.machineCode(ctx, module)
 	if err != nil {
 		return nil, err
@@ -189,6 +211,7 @@ func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*pro
 		stats.CacheHits++
 	} else {
 		stats.Compiled++
+		stats.Compile += watch()
 	}
 	return p, nil
 }
@@ -199,7 +222,7 @@ func (e *Engine) machineCode(ctx context.Context, module source) (_ wazero.Compi
 		return e.codes.load(ctx, module, compiling)
 	}
 	defer compiling()()
-	compiled, err := compileModule(ctx, e.wazero, module.lasting(), e.options.Workers)
+	compiled, err := compileModule(ctx, e.wazero, module, e.options.Workers)
 	return compiled, false, err
 }
 
@@ -230,15 +253,19 @@ func (e *invalidModuleError) Error() string { return "invalid module: " + e.err.
 func (e *invalidModuleError) Unwrap() error { return e.err }
 
 // compileModule compiles a module. What the engine would allocate by the module's word is checked first.
-func compileModule(ctx context.Context, r wazero.Runtime, module []byte, workers int) (wazero.CompiledModule, error) {
-	m, err := wasm.Parse(module)
+func compileModule(ctx context.Context, r wazero.Runtime, module source, workers int) (wazero.CompiledModule, error) {
+	m, err := wasm.Parse(module.data)
 	if err == nil {
 		err = m.CheckCode()
 	}
 	if err != nil {
 		return nil, &invalidModuleError{err}
 	}
-	compiled, err := r.CompileModule(experimental.WithCompilationWorkers(ctx, workers), module)
+	shown, err := module.form.of(module.lasting())
+	if err != nil {
+		return nil, &invalidModuleError{err}
+	}
+	compiled, err := r.CompileModule(experimental.WithCompilationWorkers(ctx, workers), shown)
 	if ctx.Err() != nil && err != nil {
 		return nil, ended(ctx)
 	}

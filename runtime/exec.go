@@ -10,6 +10,8 @@ import (
 
 	"boxer.dev/internal/coreutils"
 	"boxer.dev/internal/shell"
+	"boxer.dev/runtime/memory"
+	"boxer.dev/runtime/wasi"
 )
 
 // command is what execve(2) is told, and what it would have inherited.
@@ -58,16 +60,78 @@ func (s *sandbox) exec(ctx context.Context, c command) error {
 func (s *sandbox) runModule(ctx context.Context, found executable, c command) (err error) {
 	stats := Stats{Programs: 1}
 	defer func() { s.meter.add(stats) }()
-	watch := stopwatch()
-	p, err := s.engine.load(ctx, found.module, &stats)
-	stats.Load = watch()
+	module := found.module
+	image := s.imageFor(module.digest)
+	if image != nil {
+		module.form = restorable
+	}
+	p, err := s.fetch(ctx, module, &stats)
 	if err != nil {
 		return notRunnable(found.path, err)
 	}
 	if !p.knowsDir {
 		c.env = withPWD(c.env, c.dir)
 	}
-	return ending(ctx, found.path, p.run(ctx, s.process(c), &stats))
+	process := s.process(c)
+	ctx, err = wasi.NewContext(ctx, process)
+	if err != nil {
+		return fmt.Errorf("running %q: %w", found.path, err)
+	}
+	defer func() {
+		if closing := process.Close(); err == nil {
+			err = ending(ctx, found.path, closing)
+		}
+	}()
+	if image != nil {
+		served, err := s.runOn(ctx, p, image.Image, &stats)
+		if served || err != nil {
+			return ending(ctx, found.path, err)
+		}
+		if p, err = s.fetch(ctx, found.module, &stats); err != nil {
+			return notRunnable(found.path, err)
+		}
+	}
+	_, err = s.runOn(ctx, p, nil, &stats)
+	return ending(ctx, found.path, err)
+}
+
+func (s *sandbox) fetch(ctx context.Context, module source, stats *Stats) (*program, error) {
+	watch := stopwatch()
+	compiled := stats.Compile
+	p, err := s.engine.load(ctx, module, stats)
+	stats.Load += watch() - (stats.Compile - compiled)
+	return p, err
+}
+
+// runOn runs a program on an instance, which begins as image if that is not nil. If the image does not serve the run,
+// nothing has happened. The error is what the engine says: see ending.
+func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, stats *Stats) (served bool, err error) {
+	watch := stopwatch()
+	i, err := p.instance(ctx, image)
+	if image == nil {
+		stats.Instantiate += watch()
+	} else {
+		stats.Restore += watch()
+	}
+	if err != nil {
+		return false, err
+	}
+	if served, err = i.serve(ctx); served {
+		err = i.run(ctx)
+		if image != nil {
+			stats.Restored++
+		}
+	}
+	stats.Run += watch()
+	if linear := i.module.Memory(); linear != nil {
+		stats.PeakMemory = max(stats.PeakMemory, bytesOf(linear))
+	}
+	var wanted *Stats
+	if s.cmd.Stats != nil {
+		wanted = stats
+	}
+	p.release(i, err, s.engine.options.Keep, wanted)
+	return served, err
 }
 
 // notRunnable says of a file that its contents are the reason, where they are.

@@ -210,7 +210,7 @@ func (s *sandbox) load(file *vfs.File, name string) (found executable, line []by
 // readModule prefers a view of the layer in which the module lies to a copy.
 func (s *sandbox) readModule(file *vfs.File, name string, size int64) (source, error) {
 	if layer, offset, contents, ok := file.InLayer(); ok {
-		return s.engine.layered(name, layer, offset, contents, s.diffIDs[layer]), nil
+		return s.engine.layered(name, layer, offset, contents, s.box.diffIDs[layer]), nil
 	}
 	module := make([]byte, size)
 	n, err := file.ReadAt(module, 0)

@@ -24,6 +24,7 @@ type source struct {
 	data   []byte
 	mapped bool // data is a view of a layer, to be copied if it has to outlive the run
 	digest digest
+	form   form
 }
 
 // lasting gives the module's bytes for keeping.

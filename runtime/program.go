@@ -1,16 +1,11 @@
 package runtime
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
-
-	"boxer.dev/runtime/wasi"
 )
 
 // boxerModule is the import module by which a program shows that it is made for boxer.
@@ -20,7 +15,8 @@ const boxerModule = "boxer"
 type program struct {
 	wazero   wazero.Runtime
 	compiled wazero.CompiledModule
-	knowsDir bool // asks for its working directory; others start at "/"
+	knowsDir bool  // asks for its working directory; others start at "/"
+	pools    pools // of instances, if it is restorable
 }
 
 // unfitError says why a valid module is no program.
@@ -64,75 +60,4 @@ func provides(r wazero.Runtime, module, name string, want api.FunctionDefinition
 		return &unfitError{fmt.Sprintf("it imports the function %q.%q with another type than WASI has it", module, name)}
 	}
 	return nil
-}
-
-var errMemory = errors.New("not enough memory for the program's linear memory")
-
-// run runs the program to its end. The result is what the engine says: see ending.
-func (p *program) run(ctx context.Context, process *wasi.Process, stats *Stats) (err error) {
-	ctx, err = wasi.NewContext(ctx, process)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if closing := process.Close(); err == nil {
-			err = closing
-		}
-	}()
-	watch := stopwatch()
-	instance, err := p.instantiate(ctx)
-	stats.Instantiate += watch()
-	if err != nil {
-		return err
-	}
-	defer instance.Close(ctx)
-	for _, name := range []string{"_initialize", "_start"} {
-		if function := instance.ExportedFunction(name); function != nil && err == nil {
-			_, err = function.Call(ctx)
-		}
-	}
-	stats.Run += watch()
-	if memory := instance.Memory(); memory != nil {
-		pages, _ := memory.Grow(0) // Size is 32 bits wide, and so 0 for 4 GiB
-		stats.PeakMemory = max(stats.PeakMemory, uint64(pages)<<16)
-	}
-	return err
-}
-
-// instantiate makes an instance in which nothing has run but the module's start function.
-func (p *program) instantiate(ctx context.Context) (instance api.Module, err error) {
-	var memory experimental.LinearMemory
-	allocate := func(cap, max uint64) experimental.LinearMemory {
-		memory = newMemory(cap, max)
-		return &initialMemory{LinearMemory: memory}
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			if r != errMemory {
-				panic(r)
-			}
-			err = errMemory
-		}
-		if err != nil && memory != nil {
-			memory.Free()
-		}
-	}()
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
-	return p.wazero.InstantiateModule(experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(allocate)), p.compiled, config)
-}
-
-// initialMemory turns a failure of the first allocation, with which wazero's interface cannot cope, into a panic that
-// instantiate knows.
-type initialMemory struct {
-	experimental.LinearMemory
-	started bool
-}
-
-func (m *initialMemory) Reallocate(size uint64) []byte {
-	buffer := m.LinearMemory.Reallocate(size)
-	if buffer == nil && size > 0 && !m.started {
-		panic(errMemory)
-	}
-	m.started = true
-	return buffer
 }

@@ -20,7 +20,7 @@ const defaultUmask fs.FileMode = 0o022
 // sandbox is the surroundings of one run: what all of its programs share.
 type sandbox struct {
 	engine   *Engine
-	diffIDs  map[*vfs.Layer]string
+	box      *Box
 	cmd      *Cmd
 	tree     *vfs.FS
 	preopens []wasi.Preopen
@@ -61,7 +61,7 @@ func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 
 // sandbox prepares the tree of a run.
 func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
-	s := &sandbox{engine: b.engine, diffIDs: b.diffIDs, cmd: c, tree: c.FS, clock: clock(c.Now)}
+	s := &sandbox{engine: b.engine, box: b, cmd: c, tree: c.FS, clock: clock(c.Now)}
 	defer func() {
 		if err != nil {
 			s.close()

@@ -5,28 +5,57 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"boxer.dev/runtime/memory"
 )
 
 // Stats tells where a run's time and memory went. Where a shell ran several programs, phases are sums over them.
 type Stats struct {
 	Programs    int           // wasm programs that were started
 	Lookup      time.Duration // finding the program and preparing its files
-	Load        time.Duration // compiling it, or fetching its machine code from the cache
-	Instantiate time.Duration
+	Compile     time.Duration // making its machine code, if no cache has it
+	Load        time.Duration // fetching its machine code
+	Restore     time.Duration // making an instance that begins as a memory image
+	Instantiate time.Duration // making one that does not
 	Run         time.Duration // from the first instruction to the last
+	Reset       time.Duration // making an instance as new after the run
 	Total       time.Duration
 
-	Compiled   int    // programs compiled because no cache had them
-	CacheHits  int    // programs whose machine code came from the cache on disk
-	MemoryHits int    // programs that the Engine had loaded before
-	PeakMemory uint64 // bytes of the largest linear memory of a program
+	Compiled     int    // programs compiled because no cache had them
+	CacheHits    int    // programs whose machine code came from the cache on disk
+	MemoryHits   int    // programs that the Engine had loaded before
+	Restored     int    // programs that began as a memory image
+	PagesTouched int    // pages of memory.PageSize bytes that programs wrote, which are the memory private to the run
+	PeakMemory   uint64 // bytes of the largest linear memory of a program
 }
 
 // String gives the figures in one line for people.
 func (s *Stats) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "total %s: lookup %s, load %s (%s), instantiate %s, run %s; memory %s",
-		short(s.Total), short(s.Lookup), short(s.Load), s.origin(), short(s.Instantiate), short(s.Run), mebibytes(s.PeakMemory))
+	fmt.Fprintf(&text, "total %s", short(s.Total))
+	for i, phase := range []struct {
+		name string
+		time time.Duration
+	}{
+		{"lookup", s.Lookup}, {"compile", s.Compile}, {"load", s.Load}, {"restore", s.Restore},
+		{"instantiate", s.Instantiate}, {"run", s.Run}, {"reset", s.Reset},
+	} {
+		if phase.time == 0 && phase.name != "load" {
+			continue
+		}
+		separator := ", "
+		if i == 0 {
+			separator = ": "
+		}
+		fmt.Fprintf(&text, "%s%s %s", separator, phase.name, short(phase.time))
+		if phase.name == "load" {
+			fmt.Fprintf(&text, " (%s)", s.origin())
+		}
+	}
+	fmt.Fprintf(&text, "; memory %s", mebibytes(s.PeakMemory))
+	if s.PagesTouched > 0 {
+		fmt.Fprintf(&text, ", of it %s private (%d pages touched)", mebibytes(uint64(s.PagesTouched)*memory.PageSize), s.PagesTouched)
+	}
 	if s.Programs != 1 {
 		fmt.Fprintf(&text, "; %d programs", s.Programs)
 	}
@@ -76,9 +105,14 @@ func (m *meter) add(s Stats) {
 	defer m.mutex.Unlock()
 	m.stats.Programs += s.Programs
 	m.stats.Lookup += s.Lookup
+	m.stats.Compile += s.Compile
 	m.stats.Load += s.Load
+	m.stats.Restore += s.Restore
 	m.stats.Instantiate += s.Instantiate
 	m.stats.Run += s.Run
+	m.stats.Reset += s.Reset
+	m.stats.Restored += s.Restored
+	m.stats.PagesTouched += s.PagesTouched
 	m.stats.Compiled += s.Compiled
 	m.stats.CacheHits += s.CacheHits
 	m.stats.MemoryHits += s.MemoryHits

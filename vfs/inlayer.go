@@ -15,7 +15,7 @@ func (f *File) InLayer() (layer *Layer, offset int64, contents []byte, ok bool) 
 	defer d.fs.mu.RUnlock()
 	if n := d.fs.upper(d.spot.ino); n != nil {
 		c := n.data
-		if c.layer == nil || c.chunks.len() > 0 || c.size != int64(len(c.base)) {
+		if c.layer == nil || c.base == nil || c.chunks.len() > 0 || c.size != int64(len(c.base)) {
 			return nil, 0, nil, false
 		}
 		layer, contents = c.layer, c.base
@@ -28,9 +28,6 @@ func (f *File) InLayer() (layer *Layer, offset int64, contents []byte, ok bool) 
 			return nil, 0, nil, false
 		}
 		layer = l
-	}
-	if len(contents) == 0 {
-		return nil, 0, nil, false
 	}
 	start, first := unsafe.Pointer(unsafe.SliceData(layer.bytes)), unsafe.Pointer(unsafe.SliceData(contents))
 	return layer, int64(uintptr(first) - uintptr(start)), contents, true

@@ -157,6 +157,9 @@ func (s *stack) dir(ino uint64) (*lowerDir, error) {
 
 // lookup finds a name in a directory; ENOENT if it has none.
 func (s *stack) lookup(d *lowerDir, name string) (uint64, fs.FileMode, error) {
+	if d == s.root && name == Reserved {
+		return 0, 0, syscall.ENOENT
+	}
 	for i, p := range d.parts {
 		l := s.layers[p.layer]
 		e, ok, err := l.find(p.dir, name)
@@ -315,7 +318,7 @@ func (s *stack) makeListing(d *lowerDir) (*listing, error) {
 			continue
 		}
 		last = i
-		if c.e.flags&direntWhiteout != 0 {
+		if c.e.flags&direntWhiteout != 0 || d == s.root && c.name == Reserved {
 			continue
 		}
 		ino, typ, err := s.child(d, c.part, c.name, c.e)
@@ -338,7 +341,7 @@ func (s *stack) subdirs(d *lowerDir) (int, error) {
 	if len(d.parts) == 0 {
 		return 0, nil
 	}
-	if len(d.parts) == 1 {
+	if len(d.parts) == 1 && d != s.root {
 		r, err := s.layers[d.parts[0].layer].inode(d.parts[0].dir)
 		return int(r.subdirs), err
 	}

@@ -11,6 +11,9 @@ import (
 
 // makeNode gives a new inode a name. The caller knows that the name is free.
 func (f *FS) makeNode(dir uint64, s string, n *inode) (uint64, error) {
+	if err := reserved(dir, s); err != nil {
+		return 0, err
+	}
 	d, err := f.change(dir)
 	if err != nil {
 		return 0, err
@@ -68,6 +71,9 @@ func (f *FS) checkDepth(dir uint64) error {
 
 // link gives an inode that is no directory another name.
 func (f *FS) link(ino uint64, dir uint64, s string) error {
+	if err := reserved(dir, s); err != nil {
+		return err
+	}
 	d, err := f.change(dir)
 	if err != nil {
 		return err
@@ -234,6 +240,9 @@ func (f *FS) rename(m move) error {
 
 // checkMove refuses what rename(2) refuses.
 func (f *FS) checkMove(m *move) error {
+	if err := reserved(m.newDir, m.newName); err != nil {
+		return err
+	}
 	if m.typ.IsDir() {
 		if within, err := f.isWithin(m.newDir, m.ino); err != nil || within {
 			return cmp.Or(err, error(syscall.EINVAL))

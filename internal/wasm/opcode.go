@@ -26,6 +26,7 @@ const (
 	OpReturnCallRef      Opcode = 0x15 // typed function references
 	OpTryTable           Opcode = 0x1f // exception handling
 	OpGlobalGet          Opcode = 0x23
+	OpTableSet           Opcode = 0x26
 	OpI32Const           Opcode = 0x41
 	OpI64Const           Opcode = 0x42
 	OpF32Const           Opcode = 0x43
@@ -34,9 +35,11 @@ const (
 	OpBrOnNull           Opcode = 0xd5 // typed function references
 	OpBrOnNonNull        Opcode = 0xd6 // typed function references
 	OpMemoryInit         Opcode = 0xfc<<16 | 8
+	OpDataDrop           Opcode = 0xfc<<16 | 9
 	OpMemoryCopy         Opcode = 0xfc<<16 | 10
 	OpMemoryFill         Opcode = 0xfc<<16 | 11
 	OpTableInit          Opcode = 0xfc<<16 | 12
+	OpElemDrop           Opcode = 0xfc<<16 | 13
 	OpTableCopy          Opcode = 0xfc<<16 | 14
 	OpTableGrow          Opcode = 0xfc<<16 | 15
 	OpTableFill          Opcode = 0xfc<<16 | 17

@@ -19,12 +19,17 @@ func Skeleton(module []byte) ([]byte, error) {
 	if len(m.Functions) > 0 {
 		d.set(SectionCode, m.traps())
 	}
+	m.emptyData(d)
+	return d.encode(), nil
+}
+
+// emptyData takes out of d what is copied into memory at instantiation.
+func (m *Module) emptyData(d *draft) {
 	if !m.DataCount.Present {
 		d.remove(SectionData)
 	} else if s, ok := m.Section(SectionData); ok {
 		d.set(SectionData, m.passiveOnly(s))
 	}
-	return d.encode(), nil
 }
 
 // traps gives the contents of a code section in which every body is `unreachable`.

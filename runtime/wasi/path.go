@@ -181,6 +181,9 @@ func (c call) open(dir *descriptor, name string, flag vfs.Flag, mode fs.FileMode
 	if !ok {
 		return descriptor{}, errnoNotdir
 	}
+	if c.Opened != nil {
+		c.Opened(path.Join(start.Name(), name))
+	}
 	f, err := start.OpenAt(name, flag, mode, at|start.confine(name))
 	if err != nil {
 		return descriptor{}, errnoOf(err)

@@ -40,8 +40,13 @@ type Process struct {
 	Terminal Terminal
 	MaxFiles int // bound on open descriptors; 0: 1024
 
+	// Opened, if not nil, is told the path of every file that path_open opens
+	// or looks for in vain.
+	Opened func(path string)
+
 	files      table
 	started    bool
+	given      int          // descriptors that were open when the run started
 	createMode *fs.FileMode // set by create_mode for the next creation
 	stdin      *input
 	outputs    [2]*output
@@ -116,7 +121,23 @@ func (p *Process) openPreopens() error {
 		dir := &node{f, fs.ModeDir, path.Clean(pre.Name) == "/" && pre.at() == "/"}
 		p.files.insert(3, descriptor{&description{object: dir}, directoryRights, inheritedRights, &pre.Name})
 	}
+	p.given = len(p.files.entries)
 	return nil
+}
+
+// LeftOpen names what the program has opened and not closed.
+func (p *Process) LeftOpen() (names []string) {
+	for _, d := range p.files.entries[min(p.given, len(p.files.entries)):] {
+		if d.description == nil {
+			continue
+		}
+		name := "a pipe or stream"
+		if n, ok := d.object.(*node); ok {
+			name = n.Name()
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 func (p Preopen) open(tree *vfs.FS) (*vfs.File, error) {

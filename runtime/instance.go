@@ -1,0 +1,178 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/sys"
+
+	"boxer.dev/runtime/memory"
+)
+
+// Exports by which a program takes part in memory images. The first two are Wizer's convention
+// (https://github.com/bytecodealliance/wizer); the third is ours, see docs/architecture.md.
+const (
+	exportInitialize = "wizer.initialize" // () -> (): what is captured is the memory after it
+	exportResume     = "wizer.resume"     // () -> (): in place of _start where the memory comes from an image
+	exportServes     = "boxer.serves"     // () -> i32: whether the image can do what this run asks for; called before the start
+)
+
+var errMemory = errors.New("not enough memory for the program's linear memory")
+
+// instance is a program with a memory of its own. It is used by one run at a time.
+type instance struct {
+	module  api.Module
+	memory  *memory.Memory
+	image   *memory.Image // nil: it has to initialise itself
+	globals []api.MutableGlobal
+
+	initialize, serves, start api.Function
+}
+
+// instantiate makes an instance in which nothing has run, but for the module's start function where there is no image.
+func (p *program) instantiate(ctx context.Context, image *memory.Image) (_ *instance, err error) {
+	i := &instance{image: image}
+	defer func() {
+		if r := recover(); r != nil {
+			if r != errMemory {
+				panic(r)
+			}
+			err = errMemory
+		}
+		if err != nil && i.memory != nil {
+			i.memory.Free()
+		}
+	}()
+	allocate := func(_, max uint64) experimental.LinearMemory {
+		if i.memory, err = newMemory(image, max); err != nil {
+			panic(errMemory)
+		}
+		return &initialMemory{Memory: i.memory}
+	}
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(allocate))
+	if i.module, err = p.wazero.InstantiateModule(ctx, p.compiled, config); err != nil {
+		return nil, err
+	}
+	i.start = i.module.ExportedFunction("_start")
+	if image == nil {
+		i.initialize = i.module.ExportedFunction("_initialize")
+		return i, nil
+	}
+	if resume := i.module.ExportedFunction(exportResume); resume != nil {
+		i.start = resume
+	}
+	i.serves = i.module.ExportedFunction(exportServes)
+	return i, i.restore()
+}
+
+func newMemory(image *memory.Image, max uint64) (*memory.Memory, error) {
+	if image == nil {
+		return memory.New(max), nil
+	}
+	return image.New(max)
+}
+
+// initialMemory turns a failure of the first allocation, with which wazero's interface cannot cope, into a panic that
+// instantiate knows.
+type initialMemory struct {
+	*memory.Memory
+	started bool
+}
+
+func (m *initialMemory) Reallocate(size uint64) []byte {
+	buffer := m.Memory.Reallocate(size)
+	if buffer == nil && size > 0 && !m.started {
+		panic(errMemory)
+	}
+	m.started = true
+	return buffer
+}
+
+// restore completes what the image's file does not hold: the size that memory had grown to, and the globals.
+func (i *instance) restore() error {
+	size := uint64(0)
+	if linear := i.module.Memory(); linear != nil {
+		size = bytesOf(linear)
+		if size < i.image.Size {
+			linear.Grow(uint32((i.image.Size - size) >> 16))
+			size = bytesOf(linear)
+		}
+	}
+	if size != i.image.Size {
+		return fmt.Errorf("%w: its size does not fit the program", memory.ErrForeign)
+	}
+	for _, saved := range i.image.Globals {
+		global, ok := i.module.ExportedGlobal(saved.Name).(api.MutableGlobal)
+		if !ok {
+			return fmt.Errorf("%w: the program has no such globals", memory.ErrForeign)
+		}
+		i.globals = append(i.globals, global)
+	}
+	i.setGlobals()
+	return nil
+}
+
+func (i *instance) setGlobals() {
+	for n, global := range i.globals {
+		global.Set(i.image.Globals[n].Value)
+	}
+}
+
+// bytesOf is the size of a linear memory. Its own Size is 32 bits wide, and so 0 for 4 GiB.
+func bytesOf(linear api.Memory) uint64 {
+	pages, _ := linear.Grow(0)
+	return uint64(pages) << 16
+}
+
+// serve reports whether the instance can do what the run asks for.
+func (i *instance) serve(ctx context.Context) (bool, error) {
+	if i.serves == nil {
+		return true, nil
+	}
+	results, err := i.serves.Call(ctx)
+	return err == nil && len(results) == 1 && results[0] != 0, err
+}
+
+// run runs the program to its end. The result is what the engine says: see ending.
+func (i *instance) run(ctx context.Context) (err error) {
+	for _, function := range []api.Function{i.initialize, i.start} {
+		if function != nil && err == nil {
+			_, err = function.Call(ctx)
+		}
+	}
+	return err
+}
+
+// reset makes the instance as new, after a run that ended with err. It gives the number of memory pages that the run had
+// written. An instance that cannot be reset must be closed.
+func (i *instance) reset(err error) (touched int, _ error) {
+	var exit *sys.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return i.touched(), errKilled
+	}
+	if i.memory != nil {
+		if touched, err = i.memory.Reset(); err != nil {
+			return touched, err
+		}
+	}
+	i.setGlobals()
+	return touched, nil
+}
+
+// touched is how many pages of memory are the instance's own.
+func (i *instance) touched() int {
+	if i.memory == nil {
+		return 0
+	}
+	touched, _ := i.memory.Touched() // where it cannot be told, none
+	return touched
+}
+
+var errKilled = errors.New("the program did not come to its end")
+
+func (i *instance) close() { _ = i.module.Close(context.Background()) }
