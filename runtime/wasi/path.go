@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"io/fs"
+	"path"
 	"strings"
 
 	"boxer.dev/vfs"
