@@ -255,8 +255,11 @@ func (b *build) stageTree(ctx context.Context, name string, before *stage) (*vfs
 		}
 		return s.tree(), nil
 	}
-	if i, ok := b.find(name, len(b.program.stages)); ok {
-		return nil, fmt.Errorf("stage %s does not come before this one", quote(b.program.stages[i].from.text))
+	switch i, ok := b.find(name, len(b.program.stages)); {
+	case ok && i == n:
+		return nil, errors.New("a stage cannot copy from itself")
+	case ok:
+		return nil, fmt.Errorf("stage %s does not come before this one", quote(name))
 	}
 	key := strings.ToLower(name)
 	if s, ok := b.images[key]; ok {

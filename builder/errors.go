@@ -3,6 +3,7 @@ package builder
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -57,6 +58,8 @@ type RunError struct {
 	Status int    // exit status; -1 if it did not come to one
 	Output string // the last lines that it wrote, control characters removed
 	Err    error
+
+	heard bool // somebody was told of what it wrote while it ran
 }
 
 func (e *RunError) Error() string {
@@ -71,14 +74,31 @@ func (e *RunError) Unwrap() error { return e.Err }
 // statusNotFound is how a shell says that there is no such command (POSIX.1-2024, 2.8.2).
 const statusNotFound = 127
 
-// Hint is that of the error or, where a shell did not find a command, the one that the box's shell wrote below its message.
+// pipInstall finds what most Python Dockerfiles do. Pip comes with the base, but has nothing to talk to.
+var pipInstall = regexp.MustCompile(`\bpip[0-9.]* +(install|download|wheel)\b`)
+
+// Hint is that of the error or, where a shell did not find a command, the one that the box's shell wrote below its message;
+// nothing if that has been read already.
 func (e *RunError) Hint() string {
-	if hint := hintOf(e.Err); hint != "" || e.Status != statusNotFound {
+	if hint := hintOf(e.Err); hint != "" {
 		return hint
 	}
+	switch {
+	case e.Status == statusNotFound:
+		return e.shellHint()
+	case pipInstall.MatchString(strings.Join(e.Args, " ")):
+		return "pip cannot install in a box: fetch pure-Python packages on the host, `pip install --target packages …`, then COPY packages /packages and ENV PYTHONPATH=/packages"
+	}
+	return ""
+}
+
+func (e *RunError) shellHint() string {
 	i := strings.LastIndex("\n"+e.Output, "\nhint: ")
 	if i < 0 {
 		return "the box has no such command: COPY a WebAssembly program of that name in, or start from a base that has it"
+	}
+	if e.heard {
+		return ""
 	}
 	hint, _, _ := strings.Cut(e.Output[i+len("hint: "):], "\n")
 	return hint

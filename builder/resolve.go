@@ -41,11 +41,11 @@ func (i Images) Resolve(_ context.Context, ref string) (v1.Image, string, error)
 		return nil, "", err
 	}
 	if i.Store == nil {
-		return nil, "", i.notFound(ref, full, oci.ErrNotFound)
+		return nil, "", i.notFound(ref, full)
 	}
 	img, err = i.Store.Image(ref)
 	if errors.Is(err, oci.ErrNotFound) {
-		return nil, "", i.notFound(ref, full, err)
+		return nil, "", i.notFound(ref, full)
 	}
 	return img, "", err
 }
@@ -86,8 +86,8 @@ func PythonVersion(img v1.Image) (string, error) {
 	return version, nil
 }
 
-func (i Images) notFound(ref, full string, err error) error {
-	missing := fmt.Errorf("%s: %w", quote(ref), err)
+func (i Images) notFound(ref, full string) error {
+	missing := fmt.Errorf("%w: %s", oci.ErrNotFound, quote(ref))
 	if name, _ := oci.SplitName(oci.Familiar(full)); name == "python" || slices.Contains(rootNames, name) {
 		return withHint(missing, "a full name means the image itself, which has to be in the local store; the short name, %s, means what boxer offers in its place", name)
 	}

@@ -135,6 +135,8 @@ func (s *stage) execute(ctx context.Context, e *edit, args []string, env environ
 		return nil
 	}
 	failed := &RunError{Args: args, Status: status, Output: tail.String(), Err: err}
+	_, silent := s.build.opts.Progress.(noProgress)
+	failed.heard = !silent
 	if err != nil && status == 0 {
 		failed.Status = -1
 	}

@@ -47,6 +47,15 @@ func TestUnavailableCommand(t *testing.T) {
 	}
 }
 
+// TestHintIsGivenOnce: what the box's shell wrote where it was read is not repeated.
+func TestHintIsGivenOnce(t *testing.T) {
+	var heard recorder
+	_, err := Build(t.Context(), Options{Boxfile: mustParse(t, "FROM scratch\nRUN apt-get update\n"), Run: shellRun, Progress: &heard})
+	if out := heard.out.String(); strings.Count(out, shell.Hint("apt-get")) != 1 || err == nil || hintOf(err) != "" {
+		t.Errorf("%v with the hint %q after\n%s", err, hintOf(err), out)
+	}
+}
+
 // recorder keeps what a build tells.
 type recorder struct {
 	lines []string

@@ -168,21 +168,32 @@ func (s *stage) setEnv(key, value string) {
 	s.config.Env = environment(s.config.Env).with(key, value)
 }
 
+// defaultPath is what PATH expands to where an image has none, as in docker. The runtime looks there for its programs.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// variables are what words expand with.
+func (s *stage) variables() environment {
+	if _, ok := s.env.Get("PATH"); ok {
+		return s.env
+	}
+	return s.env.with("PATH", defaultPath)
+}
+
 func (s *stage) expandWord(word string) (string, error) {
-	expanded, _, err := shell.NewLex(s.build.file.escape).ProcessWord(word, s.env)
+	expanded, _, err := shell.NewLex(s.build.file.escape).ProcessWord(word, s.variables())
 	return expanded, err
 }
 
 // expandWords is expandWord with the result split at blanks outside of quotes.
 func (s *stage) expandWords(word string) ([]string, error) {
-	return shell.NewLex(s.build.file.escape).ProcessWords(word, s.env)
+	return shell.NewLex(s.build.file.escape).ProcessWords(word, s.variables())
 }
 
 // expandRaw replaces variables and leaves quotes alone, as in the text of a here-document.
 func (s *stage) expandRaw(word string) (string, error) {
 	lex := shell.NewLex('\\')
 	lex.SkipProcessQuotes = true
-	expanded, _, err := lex.ProcessWord(word, s.env)
+	expanded, _, err := lex.ProcessWord(word, s.variables())
 	return expanded, err
 }
 

@@ -87,17 +87,16 @@ func (s *sandbox) lookup(name string, env []string, dir, wanted string) (found e
 // builtin finds what answers where the box has no file: the shell and the utilities, by bare name or in the usual
 // directories.
 func builtin(name string) (executable, bool) {
-	base := name
+	word := name
 	if strings.Contains(name, "/") {
-		dir := path.Dir(path.Clean(name))
-		if base = path.Base(name); dir != "/bin" && dir != "/usr/bin" {
+		if word = path.Clean(name); !path.IsAbs(word) {
 			return executable{}, false
 		}
 	}
-	if base == "sh" {
+	if coreutils.IsShell(word) {
 		return executable{path: name, shell: true}, true
 	}
-	utility, ok := coreutils.Lookup(base)
+	utility, ok := coreutils.LookupCommand(word)
 	return executable{path: name, utility: utility}, ok
 }
 

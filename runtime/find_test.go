@@ -38,7 +38,10 @@ func TestScripts(t *testing.T) {
 		"/bin/by-env":  "#!/usr/bin/env guest\n",
 		"/bin/split":   "#!/usr/bin/env -S guest args -x\n",
 		"/bin/sh-made": "#!/bin/sh -e\necho \"$0 $1\"\nfalse\necho not reached\n",
+		"/bash-made":   "#!/usr/bin/env bash\nnames=(a b)\n[[ $0 == /bash* ]] && echo ${names[1]}\n",
+		"/ash-made":    "#!/bin/ash -e\necho \"$0\"\n",
 		"/lost":        "#!/bin/nothing\n",
+		"/bare-sh":     "#!sh\n",
 		"/empty":       "#!\n",
 		"/bare":        "#!guest args\n",
 		"/loop":        "#!/loop\n",
@@ -60,6 +63,10 @@ func TestScripts(t *testing.T) {
 		{"options a", `["/bin/guest" "args  -a  b" "/bin/options" "a"]`, 99}, // one argument, as in Linux
 		{"split a", `["guest" "args" "-x" "/bin/split" "a"]`, 0},
 		{"sh-made x", "/bin/sh-made x", 1},
+		{"/bash-made", "b\n", 0},
+		{"/ash-made", "/ash-made\n", 0},
+		{"dash -c nosuchcommand", "", 127},
+		{"/opt/bash", "no such file", StatusNotFound},
 		{"/s3", `["/bin/guest" "args" "/s0" "/s1" "/s2" "/s3"]`, 0},
 		{"/s4", "more than 4 scripts", StatusNotExecutable},
 		{"/loop", "more than 4 scripts", StatusNotExecutable},
@@ -67,6 +74,7 @@ func TestScripts(t *testing.T) {
 		{"/lost", `"/lost": the interpreter "/bin/nothing" that its first line names is not in the box`, StatusNotFound},
 		{"/empty", "names no interpreter", StatusNotExecutable},
 		{"/bare", `interpreter "guest"`, StatusNotFound},
+		{"/bare-sh", `interpreter "sh"`, StatusNotFound},
 		{"/plain", "text without #!", StatusNotExecutable},
 	} {
 		t.Run(test.args, func(t *testing.T) {

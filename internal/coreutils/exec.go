@@ -14,13 +14,26 @@ import (
 var utilityDirs = []string{"/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/", "/usr/local/bin/"}
 
 // LookupCommand returns the utility that a command word names: a bare name, or one under /bin or /usr/bin.
-func LookupCommand(word string) (Utility, bool) {
+func LookupCommand(word string) (Utility, bool) { return Lookup(bare(word)) }
+
+// IsShell reports whether a command word names the shell, which is a package of its own. It reads bash's grammar, of which
+// that of the other names' shells is a part.
+func IsShell(word string) bool {
+	switch bare(word) {
+	case "sh", "bash", "dash", "ash":
+		return true
+	}
+	return false
+}
+
+// bare is a command word without the directory in which utilities answer.
+func bare(word string) string {
 	for _, dir := range utilityDirs[:2] {
 		if rest, ok := strings.CutPrefix(word, dir); ok {
-			return Lookup(rest)
+			return rest
 		}
 	}
-	return Lookup(word)
+	return word
 }
 
 // LookPath finds the file that a command word means, on the PATH of Environ as execvp(3) does. A file that is
@@ -182,9 +195,8 @@ func whichMain(c *call) int {
 	for _, name := range operands {
 		where, ok := c.LookPath(name)
 		if !ok {
-			if _, ok = LookupCommand(name); name == "sh" {
-				ok = true // answered by the shell's package
-			}
+			_, ok = LookupCommand(name)
+			ok = ok || IsShell(name)
 			if where = name; !strings.Contains(name, "/") {
 				where = "/usr/bin/" + name
 			}

@@ -28,10 +28,10 @@
 //
 // # How it differs from a shell on Linux
 //
-// Both sh and bash read bash's grammar: scripts for dash are valid bash, and what only bash knows ([[ ]], arrays,
-// &>) works too. echo interprets backslashes when the shell is called sh, as dash's does, and not when it is
-// bash. File descriptors above 2, job control, coproc, select and process substitution are not available. Permissions
-// are recorded and never enforced: the user of a box is root.
+// It answers to sh, bash, dash and ash, and reads bash's grammar whatever it is called: scripts for dash are valid
+// bash, and what only bash knows ([[ ]], arrays, &>) works too. echo interprets backslashes as dash's does, and not when the
+// shell is called bash. File descriptors above 2, job control, coproc, select and process substitution are not available.
+// Permissions are recorded and never enforced: the user of a box is root.
 //
 // On a Windows host the interpreter joins paths by that host's rules: cd, globs and [[ -e ]] on absolute paths do
 // not work there; the box's programs do.

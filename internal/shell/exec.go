@@ -97,8 +97,7 @@ func (s *session) request(hc interp.HandlerContext, args []string) ExecRequest {
 
 // utility runs a command without a runtime: a utility, or the shell itself.
 func (s *session) utility(ctx context.Context, r ExecRequest) (int, error) {
-	name := strings.TrimPrefix(strings.TrimPrefix(r.Args[0], "/usr"), "/bin/")
-	if name == "sh" || name == "bash" {
+	if coreutils.IsShell(r.Args[0]) {
 		o := s.Options
 		o.Args, o.Env, o.Dir, o.Stdin, o.Stdout, o.Stderr, o.Umask = r.Args, r.Env, r.Dir, r.Stdin, r.Stdout, r.Stderr, r.Umask
 		o.Terminal = false
@@ -216,7 +215,7 @@ func (s *session) where(hc interp.HandlerContext, args []string) int {
 	env.Environ = exported(hc.Env, env.Dir)
 	file, ok := env.LookPath(name)
 	if !ok {
-		if _, ok = coreutils.LookupCommand(name); ok || name == "sh" {
+		if _, ok = coreutils.LookupCommand(name); ok || coreutils.IsShell(name) {
 			file, ok = name, true
 			if !strings.Contains(name, "/") {
 				file = "/usr/bin/" + name
