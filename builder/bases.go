@@ -2,7 +2,6 @@ package builder
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,11 +23,6 @@ var rootNames = []string{"ubuntu", "debian", "alpine", "busybox"}
 
 // debianSuites are those that official images have in their tags, old ones included.
 var debianSuites = strings.Fields("stretch buster bullseye bookworm trixie forky duke sid")
-
-var (
-	pythonVersion = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*`)
-	alpineVariant = regexp.MustCompile(`^alpine([0-9]+\.[0-9]+)?$`)
-)
 
 // Substitute returns what boxer offers in place of a well-known image. python is the version of its Python base, such as
 // "3.13.5". ok is false if ref is none of these images: a full name ("docker.io/library/python"), or one with a digest, always
@@ -58,8 +52,7 @@ func IsPython(ref string) bool {
 
 // checkPythonTag accepts [VERSION|latest][-VARIANT], as the official image has them.
 func checkPythonTag(ref, tag, python string) error {
-	version, variant := pythonVersion.FindString(tag), ""
-	rest := strings.TrimPrefix(tag, version)
+	version, rest := leadingVersion(tag)
 	if version == "" {
 		if rest == "latest" || strings.HasPrefix(rest, "latest-") {
 			rest = strings.TrimPrefix(rest, "latest")
@@ -77,8 +70,25 @@ func checkPythonTag(ref, tag, python string) error {
 	return nil
 }
 
+// leadingVersion splits off the numbers, joined by dots, that s begins with.
+func leadingVersion(s string) (version, rest string) {
+	end := 0
+	for i := range len(s) {
+		if c := s[i]; '0' <= c && c <= '9' {
+			end = i + 1
+		} else if c != '.' || end != i || i == 0 {
+			break
+		}
+	}
+	return s[:end], s[end:]
+}
+
 func isPythonVariant(s string) bool {
-	if s == "slim" || alpineVariant.MatchString(s) {
+	if release, ok := strings.CutPrefix(s, "alpine"); ok {
+		version, rest := leadingVersion(release)
+		return rest == "" && (version == "" || strings.Count(version, ".") == 1)
+	}
+	if s == "slim" {
 		return true
 	}
 	return slices.Contains(debianSuites, strings.TrimPrefix(s, "slim-"))

@@ -21,7 +21,7 @@ const (
 
 // blobName is where a layout keeps the blob (image-layout.md, "Blobs").
 func blobName(h v1.Hash) (string, error) {
-	if h.Algorithm != "sha256" || len(h.Hex) != sha256.Size*2 || !hexGrammar.MatchString(h.Hex) {
+	if h.Algorithm != "sha256" || len(h.Hex) != sha256.Size*2 || !isHex(h.Hex) {
 		return "", fmt.Errorf("%w: invalid digest %q", ErrCorrupt, h)
 	}
 	return path.Join("blobs", h.Algorithm, h.Hex), nil

@@ -157,7 +157,7 @@ func (l *storedLayer) Compressed() (io.ReadCloser, error) {
 
 func (l *storedLayer) Uncompressed() (io.ReadCloser, error) { return uncompressed(l) }
 
-// Exists is asked for by validate.Fast.
+// Exists tells whether the blob is there, in its whole length.
 func (l *storedLayer) Exists() (bool, error) {
 	file, size, err := openBlob(l.image.layout, l.descriptor().Digest)
 	if errors.Is(err, fs.ErrNotExist) {

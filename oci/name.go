@@ -2,7 +2,6 @@ package oci
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -15,19 +14,10 @@ const (
 	latestSuffix    = ":latest"
 )
 
-// Grammar of names: https://github.com/distribution/reference (domain, path-component, tag); the name package checks
-// characters only.
-var (
-	registryGrammar   = regexp.MustCompile(`^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?$`)
-	repositoryGrammar = regexp.MustCompile(`^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$`)
-	tagGrammar        = regexp.MustCompile(`^\w[\w.-]{0,127}$`)
-	hexGrammar        = regexp.MustCompile(`^[0-9a-f]+$`)
-)
-
 // Normalize returns the full form of an image's name, as docker has it: "python" is "docker.io/library/python:latest".
 // A name with a digest keeps it and loses its tag: the digest alone decides.
 func Normalize(ref string) (string, error) {
-	if len(ref) == 64 && hexGrammar.MatchString(ref) {
+	if len(ref) == 64 && isHex(ref) {
 		return "", fmt.Errorf("invalid image name %q: 64 hexadecimal digits are taken for a digest", ref)
 	}
 	parsed, err := name.ParseReference(ref, name.WithDefaultTag("latest"))
@@ -35,11 +25,11 @@ func Normalize(ref string) (string, error) {
 		return "", fmt.Errorf("invalid image name %q: it takes [REGISTRY/]NAME[:TAG], the name in lower case", ref)
 	}
 	repository := parsed.Context()
-	if !repositoryGrammar.MatchString(repository.RepositoryStr()) {
+	if !isRepository(repository.RepositoryStr()) {
 		return "", fmt.Errorf("invalid image name %q: a repository is lower-case words joined by single separators", ref)
 	}
 	registry := repository.RegistryStr()
-	if !registryGrammar.MatchString(registry) {
+	if !isRegistry(registry) {
 		return "", fmt.Errorf("invalid image name %q: bad registry %q", ref, registry)
 	}
 	if registry == name.DefaultRegistry {
@@ -49,7 +39,7 @@ func Normalize(ref string) (string, error) {
 	if _, ok := parsed.(name.Digest); ok {
 		return full + "@" + parsed.Identifier(), nil
 	}
-	if !tagGrammar.MatchString(parsed.Identifier()) {
+	if !isTag(parsed.Identifier()) {
 		return "", fmt.Errorf("invalid image name %q: bad tag %q", ref, parsed.Identifier())
 	}
 	return full + ":" + parsed.Identifier(), nil
@@ -98,7 +88,7 @@ func SplitName(ref string) (repository, tag string) {
 // could also be a name.
 func digestQuery(ref string) (prefix string, bare, ok bool) {
 	hex, explicit := strings.CutPrefix(ref, "sha256:")
-	if len(hex) > 64 || !hexGrammar.MatchString(hex) || (!explicit && len(hex) < 4) {
+	if len(hex) > 64 || !isHex(hex) || (!explicit && len(hex) < 4) {
 		return "", false, false
 	}
 	return hex, !explicit && len(hex) < 64, true

@@ -2,28 +2,26 @@ package oci
 
 import (
 	"archive/tar"
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-// Validate reads all of an image and tells what contradicts: sizes, digests, diff ids, files that come twice in a layer. It is
-// validate.Image for layers that are compressed with zstd, too.
+// Validate reads all of an image and tells what contradicts: sizes, digests, diff ids, files that come twice in a layer. It does
+// what go-containerregistry's validate.Image does, for layers that are compressed with zstd, too.
 func Validate(img v1.Image) error {
-	if err := validate.Image(img, validate.Fast); err != nil {
-		return err
-	}
-	manifest, err := img.Manifest()
+	manifest, err := validateManifest(img)
 	if err != nil {
-		return err
+		return fmt.Errorf("manifest: %w", err)
 	}
-	config, err := img.ConfigFile()
+	config, err := validateConfig(img, manifest.Config)
 	if err != nil {
-		return err
+		return fmt.Errorf("config: %w", err)
 	}
 	layers, err := img.Layers()
 	if err != nil {
@@ -39,6 +37,60 @@ func Validate(img v1.Image) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func validateManifest(img v1.Image) (*v1.Manifest, error) {
+	raw, err := img.RawManifest()
+	if err != nil {
+		return nil, err
+	}
+	digest, err := img.Digest()
+	if err != nil {
+		return nil, err
+	}
+	size, err := img.Size()
+	if err != nil {
+		return nil, err
+	}
+	if digestOf(raw) != digest || int64(len(raw)) != size {
+		return nil, fmt.Errorf("%w: it is %s with %d bytes; the image says %s with %d", ErrCorrupt, digestOf(raw), len(raw), digest, size)
+	}
+	parsed, err := v1.ParseManifest(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := img.Manifest()
+	if err == nil && !reflect.DeepEqual(manifest, parsed) {
+		err = fmt.Errorf("%w: its fields are not those of its bytes", ErrCorrupt)
+	}
+	return manifest, err
+}
+
+func validateConfig(img v1.Image, want v1.Descriptor) (*v1.ConfigFile, error) {
+	raw, err := img.RawConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	name, err := img.ConfigName()
+	if err != nil {
+		return nil, err
+	}
+	if got := digestOf(raw); got != name || got != want.Digest || int64(len(raw)) != want.Size {
+		return nil, fmt.Errorf("%w: it is %s with %d bytes; the image says %s, its manifest %s with %d",
+			ErrCorrupt, got, len(raw), name, want.Digest, want.Size)
+	}
+	parsed, err := v1.ParseConfigFile(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	config, err := img.ConfigFile()
+	if err == nil && !reflect.DeepEqual(config, parsed) {
+		err = fmt.Errorf("%w: its fields are not those of its bytes", ErrCorrupt)
+	}
+	if err == nil && config.RootFS.Type != "layers" {
+		err = fmt.Errorf("%w: its rootfs is of type %q", ErrCorrupt, config.RootFS.Type)
+	}
+	return config, err
 }
 
 func validateLayer(layer v1.Layer, want v1.Descriptor, wantDiffID v1.Hash) error {

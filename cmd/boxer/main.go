@@ -14,7 +14,10 @@ import (
 // version is what `git describe` said when the binary was linked.
 var version = "unknown"
 
-func main() { os.Exit(doMain(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	deferCollection()
+	os.Exit(doMain(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // doMain runs one command line and answers its exit status.
 func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -56,8 +55,14 @@ const (
 	gonePrefix = ".gone-"
 )
 
-// nameGrammar is docker's (moby, volume names).
-var nameGrammar = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
+// validName has docker's grammar (moby, volume names).
+func validName(name string) bool {
+	const first = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	if name == "" || len(name) > 128 || strings.IndexByte(first, name[0]) < 0 {
+		return false
+	}
+	return strings.Trim(name, first+"_.-") == ""
+}
 
 // Open opens the volumes in a directory, which is made if it is missing.
 func Open(dir string) (*Store, error) {
@@ -84,7 +89,7 @@ func (s *Store) create(name string, labels map[string]string) (Volume, error) {
 	if name == "" {
 		v.Name, v.Anonymous = randomName(), true
 	}
-	if !nameGrammar.MatchString(v.Name) {
+	if !validName(v.Name) {
 		return Volume{}, fmt.Errorf("invalid volume name %q: only letters, digits, '_', '.' and '-', the first a letter or digit", name)
 	}
 	if old, err := s.read(v.Name); !errors.Is(err, ErrNotFound) {
@@ -132,7 +137,7 @@ func randomName() string {
 func (s *Store) Get(name string) (Volume, error) { return s.read(name) }
 
 func (s *Store) read(name string) (Volume, error) {
-	if !nameGrammar.MatchString(name) {
+	if !validName(name) {
 		return Volume{}, fmt.Errorf("%w: %q", ErrNotFound, name)
 	}
 	record, err := os.ReadFile(filepath.Join(s.dir, name, recordFile))
