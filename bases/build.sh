@@ -7,14 +7,14 @@
 # A build is identified by a digest of the recipe (the files in this folder) and of the package revisions that it was
 # made from. Those are recorded when packages are fetched, so that nothing is fetched twice. $XDG_CACHE_HOME/boxer/bases
 # keeps finished builds, downloads and intermediate steps. PYTHON_SRC=FOLDER takes another Python source tree (3.13 or
-# later) in place of the pinned one.
+# later, not yet patched or configured) in place of the pinned one, with intermediate steps of its own.
 set -eu
 umask 022
 export LC_ALL=C.UTF-8 TZ=UTC0
 
 BASES=$(cd "$(dirname "$0")" && pwd)
 CACHE=${XDG_CACHE_HOME:-${HOME:?}/.cache}/boxer/bases
-WORK=$CACHE/work
+WORK=$CACHE/work${PYTHON_SRC:+-other}
 log=$CACHE/build.log
 export BASES WORK APT_HOME="$WORK/apt" SRC="$WORK/src" SYSROOT="$WORK/sysroot" NATIVE="$WORK/native" \
 	DEPS="$WORK/deps" CROSS="$WORK/cross" PROGRAM="$WORK/python.wasm" TREE="$WORK/tree" ROOT_TREE="$WORK/root"
@@ -32,14 +32,18 @@ digest() {
 	sha256sum | cut -d' ' -f1
 }
 
+# source_digest covers the source tree that takes the place of the pinned one.
+source_digest() {
+	(cd "$PYTHON_SRC" && find . -type f ! -path './.git/*' | sort | tr '\n' '\0' | xargs -0 sha256sum) | digest
+}
+
 # recipe_digest covers every file that a build depends on, and the other source tree where one is given.
 recipe_digest() {
 	{
 		(cd "$BASES" && find apt.sh build.sh fetch.sh pack.sh tools.sh unpack.sh pack python root -type f \
 			! -name '*_test.go' ! -path '*/layout/*' ! -path 'python/tests/*' ! -path 'python/*test*.sh' |
 			sort | xargs sha256sum)
-		[ -z "${PYTHON_SRC:-}" ] ||
-			(cd "$PYTHON_SRC" && find . -type f ! -path './.git/*' | sort | tr '\n' '\0' | xargs -0 sha256sum)
+		[ -z "${PYTHON_SRC:-}" ] || source_digest
 	} | digest
 }
 
@@ -110,6 +114,10 @@ install_all() {
 	install_layout python
 }
 
+if [ -n "${PYTHON_SRC:-}" ] && [ ! -f "$PYTHON_SRC/Include/patchlevel.h" ]; then
+	say "PYTHON_SRC=$PYTHON_SRC is no source tree of Python"
+	exit 1
+fi
 mkdir -p "$WORK/stamps"
 recipe=$(recipe_digest)
 recorded=$CACHE/$recipe.revisions
@@ -125,7 +133,9 @@ exec 9>"$CACHE/lock"
 flock -n 9 || { say 'waiting for another build'; flock 9; }
 step tools 'looking for tools' "$BASES/tools.sh" "$BASES/apt.sh"
 [ "${1:-}" != --refresh ] || rm -f "$WORK/stamps/fetch"
-step fetch 'fetching sources' "$BASES/fetch.sh" "$BASES/apt.sh" "$BASES/python/sources.sha256"
+[ -z "${PYTHON_SRC:-}" ] || source_digest >"$WORK/source"
+step fetch 'fetching sources' "$BASES/fetch.sh" "$BASES/apt.sh" "$BASES/python/sources.sha256" \
+	${PYTHON_SRC:+"$WORK/source"}
 key=$(build_key "$recipe" "$WORK/revisions")
 if [ ! -d "$CACHE/$key" ]; then
 	build

@@ -3,12 +3,14 @@
 #
 # Source packages give the upstream tarball, held to bases/python/sources.sha256, and Debian's patches to it, which
 # follow the current revision. Binary packages give wasi-libc and the root layer's data. A mirror that lists a newer
-# revision than it serves (they lag) yields the newest one that it does serve.
+# revision than it serves (they lag) yields the newest one that it does serve. Where $PYTHON_SRC is the source of Python,
+# the digest of that tree is its revision.
 set -eu
 . "$BASES/apt.sh"
 
 suite=trixie
-sources='python3.13 zlib bzip2 xz-utils sqlite3'
+sources='zlib bzip2 xz-utils sqlite3'
+[ -n "${PYTHON_SRC:-}" ] || sources="python3.13 $sources"
 packages='wasi-libc ca-certificates tzdata'
 fetched=$WORK/fetched
 
@@ -61,6 +63,7 @@ cd "$fetched"
 {
 	for name in $sources; do newest fetch_source src "$name"; done
 	for name in $packages; do newest fetch_package deb "$name"; done
+	[ -z "${PYTHON_SRC:-}" ] || echo "python sha256:$(cat "$WORK/source")"
 } >"$WORK/revisions.new"
 if [ -z "${PYTHON_SRC:-}" ]; then
 	sha256sum --check --strict "$BASES/python/sources.sha256"

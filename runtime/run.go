@@ -192,7 +192,7 @@ func clock(now func() time.Time) wasi.Clock {
 		slept.Add(int64(d))
 		return ctx.Err()
 	}
-	return wasi.Clock{Now: wall, Monotonic: elapsed, CPU: elapsed, Sleep: sleep}
+	return wasi.Clock{Now: wall, Monotonic: elapsed, Sleep: sleep}
 }
 
 // process is what a program of the run sees.

@@ -23,8 +23,10 @@ lay_library() {
 	(cd "$SRC/python/Lib" && tar -cf - \
 		--exclude=./test --exclude=./idlelib --exclude=./tkinter --exclude=./turtledemo --exclude=./turtle.py \
 		--exclude=./ensurepip/_bundled --exclude=__pycache__ --exclude='*.exe' .) | tar -C "$dest" -xf -
-	sed -e "s|$BASES/python/cc|clang --target=wasm32-wasi|g" -e "s|$NATIVE/python|python$VERSION|g" \
-		-e "s|$WORK|/usr/src|g" -e "s|$BASES|/usr/src|g" \
+	# The compiler's path is that of the copy of this recipe which compiled: the cache serves all of them.
+	cc=$(sed -n 's|^CC=[[:space:]]*\(.*/python/cc\).*|\1|p' "$CROSS/Makefile")
+	sed -e "s|$cc|clang --target=wasm32-wasi|g" -e "s|$NATIVE/python|python$VERSION|g" \
+		-e "s|$WORK|/usr/src|g" -e "s|${cc%/python/cc}|/usr/src|g" \
 		"$CROSS/$(cat "$CROSS/pybuilddir.txt")"/_sysconfigdata_*.py >"$dest/_sysconfigdata__wasi_wasm32-wasi.py"
 	cp "$CROSS/pyconfig.h" "$TREE/library/usr/local/include/python$VERSION"
 	cp "$SRC/python/LICENSE" "$dest/LICENSE.txt"

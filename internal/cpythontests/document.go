@@ -44,6 +44,10 @@ func updateDocument(name string, outcomes []outcome) error {
 	table.WriteString("\n| module | tests | skipped | failed |\n|---|---:|---:|---:|\n")
 	var total outcome
 	for _, o := range outcomes {
+		if o.broken != "" {
+			fmt.Fprintf(&table, "| %s | | | no result |\n", o.module)
+			continue
+		}
 		fmt.Fprintf(&table, "| %s | %d | %d | %d |\n", o.module, o.ran, o.skipped, len(o.failed))
 		total.ran += o.ran
 		total.skipped += o.skipped

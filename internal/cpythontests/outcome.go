@@ -28,6 +28,7 @@ func (o outcome) String() string {
 var (
 	ranLine     = regexp.MustCompile(`(?m)^Ran (\d+) tests? in `)
 	skippedPart = regexp.MustCompile(`(?m)^(?:OK|FAILED) \(.*skipped=(\d+)`)
+	skippedAll  = regexp.MustCompile(`(?m)^test_\w+ (skipped -- .*)`)
 	failedLine  = regexp.MustCompile(`(?m)^(?:FAIL|ERROR|UNEXPECTED SUCCESS): (\S+) \(([^)]+)\)`)
 )
 
@@ -37,6 +38,9 @@ func parseLog(module, log string) outcome {
 	ran := ranLine.FindAllStringSubmatch(log, -1)
 	if len(ran) == 0 {
 		o.broken = lastLine(log)
+		if match := skippedAll.FindStringSubmatch(log); match != nil {
+			o.broken = match[1]
+		}
 		return o
 	}
 	for _, match := range ran {

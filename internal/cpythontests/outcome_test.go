@@ -27,6 +27,9 @@ func TestParseLog(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(outcome{})); diff != "" {
 		t.Error(diff)
 	}
+	if got := parseLog("test_x", "test_x skipped -- requires a moon\n\nResult: SUCCESS\n"); got.broken != "skipped -- requires a moon" {
+		t.Errorf("a log of a module that was skipped gave %+v", got)
+	}
 	if got := parseLog("test_x", "Traceback\nMemoryError\n"); got.broken != "MemoryError" {
 		t.Errorf("a log without result gave %+v", got)
 	}

@@ -12,7 +12,7 @@ import (
 type Clock struct {
 	Now       func() time.Time     // wall clock; nil: time.Now
 	Monotonic func() time.Duration // since any fixed moment; nil: since the run started
-	CPU       func() time.Duration // processor time used; nil: as Monotonic
+	CPU       func() time.Duration // processor time used; nil: Monotonic less the time that calls waited
 
 	// Sleep waits for d or until ctx ends, whose error it then returns. Nil
 	// waits in real time. A clock that the host moves by itself can move it here
@@ -20,6 +20,8 @@ type Clock struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 
 	Resolution time.Duration // what clock_res_get tells; 0: 1 ns
+
+	waited time.Duration // by Monotonic, in sleeps and for streams
 }
 
 func (c *Clock) start() {
@@ -31,11 +33,18 @@ func (c *Clock) start() {
 		c.Monotonic = func() time.Duration { return time.Since(began) }
 	}
 	if c.CPU == nil {
-		c.CPU = c.Monotonic
+		c.CPU = func() time.Duration { return c.Monotonic() - c.waited }
 	}
 	if c.Resolution <= 0 {
 		c.Resolution = 1
 	}
+}
+
+// waiting counts the time from now until the function that it returns is called
+// as spent without the processor.
+func (c *Clock) waiting() (done func()) {
+	since := c.Monotonic()
+	return func() { c.waited += c.Monotonic() - since }
 }
 
 const (

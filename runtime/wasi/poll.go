@@ -206,6 +206,7 @@ func (p *poll) waitForInput() {
 }
 
 func (c *Clock) sleep(ctx context.Context, d time.Duration) error {
+	defer c.waiting()()
 	if c.Sleep != nil {
 		return c.Sleep(ctx, d)
 	}

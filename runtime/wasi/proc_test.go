@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -112,6 +113,54 @@ func TestClocks(t *testing.T) {
 	for _, id := range []uint64{4, 1<<32 - 1} {
 		g.fails(errnoInval, "clock_time_get", id, 0, out)
 		g.fails(errnoInval, "clock_res_get", id, out)
+	}
+}
+
+// readerFunc is an io.Reader.
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// TestProcessorTime: what a program sleeps or waits for input is not its
+// processor's time.
+func TestProcessorTime(t *testing.T) {
+	var now time.Duration
+	asked := make(chan bool, 1) // the clock, since it was last drained
+	clock := Clock{
+		Monotonic: func() time.Duration {
+			defer func() {
+				select {
+				case asked <- true:
+				default:
+				}
+			}()
+			return now
+		},
+		Sleep: func(_ context.Context, d time.Duration) error { now += d; return nil },
+	}
+	stdin := readerFunc(func(p []byte) (int, error) {
+		<-asked // the program waits
+		now += time.Minute
+		return copy(p, "x"), nil
+	})
+	g := newGuest(t, &Process{Stdin: stdin, Clock: clock})
+	used := func() time.Duration {
+		out := g.alloc(8)
+		g.ok("clock_time_get", uint64(clockProcessCPU), 0, out)
+		return time.Duration(g.u64(out))
+	}
+	now += 5 * time.Second
+	g.poll(clockAfter(0, time.Hour))
+	if got := used(); got != 5*time.Second {
+		t.Errorf("after 5 s of work and a sleep: %v", got)
+	}
+	<-asked
+	if got := g.read(0, 1); got != "x" {
+		t.Fatalf("read %q", got)
+	}
+	now += time.Second
+	if got := used(); got != 6*time.Second {
+		t.Errorf("after a wait for input and 1 s of work more: %v", got)
 	}
 }
 

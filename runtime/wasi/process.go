@@ -100,9 +100,9 @@ func (p *Process) start() error {
 }
 
 func (p *Process) openStreams() {
-	p.stdin = newInput(p.Stdin, p.Terminal.Stdin)
-	p.outputs[0] = newOutput(p.Stdout, p.Terminal.Stdout, 1)
-	p.outputs[1] = newOutput(p.Stderr, p.Terminal.Stderr, 2)
+	p.stdin = newInput(p.Stdin, p.Terminal.Stdin, &p.Clock)
+	p.outputs[0] = newOutput(p.Stdout, p.Terminal.Stdout, 1, &p.Clock)
+	p.outputs[1] = newOutput(p.Stderr, p.Terminal.Stderr, 2, &p.Clock)
 	for fd, o := range []object{p.stdin, p.outputs[0], p.outputs[1]} {
 		p.files.put(uint32(fd), descriptor{description: &description{object: o}, base: o.rights()})
 	}

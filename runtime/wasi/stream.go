@@ -24,10 +24,11 @@ const transferSize = 64 << 10
 
 // transfer is a Read or Write that may be running.
 type transfer struct {
-	buf  []byte
-	done chan struct{} // closed when it ends; nil: none is running
-	n    int           // the outcome, to be read after done
-	err  error
+	clock *Clock
+	buf   []byte
+	done  chan struct{} // closed when it ends; nil: none is running
+	n     int           // the outcome, to be read after done
+	err   error
 }
 
 // start runs op on the first size bytes of the buffer.
@@ -45,6 +46,7 @@ func (t *transfer) start(op func([]byte) (int, error), size int) {
 
 // wait returns when the transfer has ended, or else the error of ctx.
 func (t *transfer) wait(ctx context.Context) error {
+	defer t.clock.waiting()()
 	select {
 	case <-t.done:
 		t.done = nil
@@ -78,11 +80,11 @@ type input struct {
 	transfer
 }
 
-func newInput(r io.Reader, terminal bool) *input {
+func newInput(r io.Reader, terminal bool, clock *Clock) *input {
 	if r == nil {
 		r = strings.NewReader("")
 	}
-	return &input{r: r, terminal: terminal, prompt: readsPromptly(r)}
+	return &input{r: r, terminal: terminal, prompt: readsPromptly(r), transfer: transfer{clock: clock}}
 }
 
 func readsPromptly(r io.Reader) bool {
@@ -180,11 +182,11 @@ type output struct {
 	transfer
 }
 
-func newOutput(w io.Writer, terminal bool, ino uint64) *output {
+func newOutput(w io.Writer, terminal bool, ino uint64, clock *Clock) *output {
 	if w == nil {
 		w = io.Discard
 	}
-	return &output{w: w, terminal: terminal, prompt: writesPromptly(w), ino: ino + 1}
+	return &output{w: w, terminal: terminal, prompt: writesPromptly(w), ino: ino + 1, transfer: transfer{clock: clock}}
 }
 
 func writesPromptly(w io.Writer) bool {

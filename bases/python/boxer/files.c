@@ -18,9 +18,10 @@
 
 int __wasilibc_nocwd_mkdirat_nomode(int fd, const char *path);
 int __wasilibc_nocwd_openat_nomode(int fd, const char *path, int flags);
+int __real___wasilibc_find_relpath_alloc(const char *path, const char **prefix, char **relative, size_t *size,
+					 int may_grow);
 int __real_chdir(const char *path);
-int __real_mkdir(const char *path, mode_t mode);
-int __real_open(const char *path, int flags, ...);
+long __real_fpathconf(int fd, int name);
 
 int boxer_result(int host_errno)
 {
@@ -28,6 +29,15 @@ int boxer_result(int host_errno)
 		return 0;
 	errno = host_errno;
 	return -1;
+}
+
+// Every function that takes a path looks it up by this. wasi-libc's own takes an empty path for the working directory; to
+// POSIX it is the name of nothing.
+int __wrap___wasilibc_find_relpath_alloc(const char *path, const char **prefix, char **relative, size_t *size, int may_grow)
+{
+	if (!path[0])
+		return boxer_result(ENOENT);
+	return __real___wasilibc_find_relpath_alloc(path, prefix, relative, size, may_grow);
 }
 
 // locate resolves what POSIX allows as (fd, path) to a real descriptor and a path relative to it, or returns -1. The
@@ -201,37 +211,39 @@ mode_t umask(mode_t mask)
 	return boxer_umask(mask & 0777) & 0777;
 }
 
-int __wrap_open(const char *path, int flags, ...)
-{
-	if (flags & O_CREAT) {
-		va_list args;
-		va_start(args, flags);
-		boxer_create_mode(va_arg(args, mode_t) & 07777);
-		va_end(args);
-	}
-	return __real_open(path, flags);
-}
-
-int __wrap_openat(int fd, const char *path, int flags, ...)
+// The mode goes to the host apart, before what it is for, so nothing may fail in between.
+static int open_at(int fd, const char *path, int flags, va_list args)
 {
 	const char *relative;
 
 	fd = locate(fd, path, &relative);
 	if (fd < 0)
 		return -1;
-	if (flags & O_CREAT) {
-		va_list args;
-		va_start(args, flags);
+	if (flags & O_CREAT)
 		boxer_create_mode(va_arg(args, mode_t) & 07777);
-		va_end(args);
-	}
 	return __wasilibc_nocwd_openat_nomode(fd, relative, flags);
 }
 
-int __wrap_mkdir(const char *path, mode_t mode)
+int __wrap_open(const char *path, int flags, ...)
 {
-	boxer_create_mode(mode & 07777);
-	return __real_mkdir(path, mode);
+	va_list args;
+	int fd;
+
+	va_start(args, flags);
+	fd = open_at(AT_FDCWD, path, flags, args);
+	va_end(args);
+	return fd;
+}
+
+int __wrap_openat(int dir, const char *path, int flags, ...)
+{
+	va_list args;
+	int fd;
+
+	va_start(args, flags);
+	fd = open_at(dir, path, flags, args);
+	va_end(args);
+	return fd;
 }
 
 int __wrap_mkdirat(int fd, const char *path, mode_t mode)
@@ -245,10 +257,30 @@ int __wrap_mkdirat(int fd, const char *path, mode_t mode)
 	return __wasilibc_nocwd_mkdirat_nomode(fd, relative);
 }
 
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+	return __wrap_mkdirat(AT_FDCWD, path, mode);
+}
+
 // wasi-libc's chdir appends to the old path, "..", links and all; getcwd(3) promises a path without either.
 int __wrap_chdir(const char *path)
 {
 	char real[PATH_MAX];
 
 	return realpath(path, real) ? __real_chdir(real) : -1;
+}
+
+// wasi-libc answers from a table, whatever it is asked about.
+long __wrap_fpathconf(int fd, int name)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? __real_fpathconf(fd, name) : -1;
+}
+
+long __wrap_pathconf(const char *path, int name)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? __real_fpathconf(-1, name) : -1;
 }

@@ -46,6 +46,9 @@ class Modes(InTempDir):
         os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o644))
         with self.assertRaises(FileExistsError):
             os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        for function, flags in (os.open, [os.O_CREAT]), (os.mkdir, []):
+            with self.assertRaises(FileNotFoundError):
+                function("", *flags, 0o600)
         other = os.path.join(self.dir, "other")
         with open(other, "w"):
             pass
@@ -114,6 +117,24 @@ class Modes(InTempDir):
             os.close(w)
         self.assertTrue(stat.S_ISDIR(os.stat("/").st_mode))
         self.assertTrue(stat.S_ISCHR(os.stat("/dev/null").st_mode))
+
+
+class EmptyPath(InTempDir):
+    """wasi-libc takes it for the working directory."""
+
+    def test_names_nothing(self):
+        with open(self.path, "w"):
+            pass
+        for call in (
+            os.stat, os.lstat, os.listdir, os.scandir, os.mkdir, os.rmdir, os.unlink, os.readlink, os.chdir, os.utime,
+            lambda p: os.open(p, os.O_RDONLY), lambda p: os.chmod(p, 0o600), lambda p: os.chown(p, 1, 1),
+            lambda p: os.truncate(p, 0), lambda p: os.pathconf(p, "PC_NAME_MAX"), lambda p: os.symlink("x", p),
+            lambda p: os.rename(p, self.path), lambda p: os.rename(self.path, p),
+            lambda p: os.link(p, self.path), lambda p: os.link(self.path, p),
+        ):
+            with self.assertRaises(FileNotFoundError):
+                call("")
+        self.assertFalse(os.path.exists("") or os.path.isdir("") or os.access("", os.F_OK))
 
 
 class WorkingDirectory(InTempDir):
@@ -217,6 +238,15 @@ class Descriptors(InTempDir):
         os.close(r)
         os.close(w)
 
+    def test_limits(self):
+        fd = os.open(self.dir, os.O_RDONLY)
+        self.assertEqual(os.fpathconf(fd, "PC_NAME_MAX"), 255)
+        os.close(fd)
+        with self.assertRaises(OSError) as caught:
+            os.fpathconf(fd, "PC_NAME_MAX")
+        self.assertEqual(caught.exception.errno, errno.EBADF)
+        self.assertEqual(os.pathconf(self.dir, "PC_NAME_MAX"), 255)
+
     def test_vectors(self):
         with open(self.path, "wb+", buffering=0) as file:
             self.assertEqual(os.writev(file.fileno(), [b"ab", b"cd"]), 4)
@@ -286,6 +316,16 @@ class Identity(unittest.TestCase):
         self.assertEqual(grp.getgrgid(0).gr_name, "root")
         self.assertEqual(grp.getgrnam("nogroup").gr_gid, 65534)
         self.assertEqual(len(grp.getgrall()), 2)
+
+
+class ProcessorTime(unittest.TestCase):
+    def test_work_counts_and_sleep_does_not(self):
+        start = time.process_time()
+        time.sleep(0.5)
+        slept = time.process_time() - start
+        self.assertLess(slept, 0.5)
+        while time.process_time() - start < slept + 0.01:
+            pass
 
 
 class LocalTime(unittest.TestCase):
