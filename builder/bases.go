@@ -21,6 +21,15 @@ type Substitution struct {
 // rootNames are images that are started from for being a system, with nothing special in it.
 var rootNames = []string{"ubuntu", "debian", "alpine", "busybox"}
 
+// BuiltInNames are the shortest names of what boxer has built in.
+func BuiltInNames() []string { return append([]string{"python"}, rootNames...) }
+
+// IsBuiltIn tells whether FROM takes a name for what boxer has built in, whatever the tag.
+func IsBuiltIn(ref string) bool {
+	name, _, _ := strings.Cut(ref, ":")
+	return name == "scratch" || name == "python" || slices.Contains(rootNames, name)
+}
+
 // debianSuites are those that official images have in their tags, old ones included.
 var debianSuites = strings.Fields("stretch buster bullseye bookworm trixie forky duke sid")
 

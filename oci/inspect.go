@@ -69,8 +69,14 @@ type Inspection struct {
 	Architecture string
 	Size         int64 // compressed bytes of all that the image consists of
 	Config       v1.Config
-	RootFS       v1.RootFS
+	RootFS       InspectedRootFS
 	Layers       []v1.Descriptor
+}
+
+// InspectedRootFS is v1.RootFS in docker's words.
+type InspectedRootFS struct {
+	Type   string
+	Layers []v1.Hash // diff ids, lowest first
 }
 
 // Inspect describes an image that has the given (full) names.
@@ -94,7 +100,8 @@ func Inspect(img v1.Image, names ...string) (*Inspection, error) {
 	i := &Inspection{
 		ID: digest.String(), Digest: digest.String(), RepoTags: []string{}, RepoDigests: []string{},
 		Created: config.Created.Time, Author: config.Author, OS: config.OS, Architecture: config.Architecture,
-		Size: sizeOf(manifest, int(size)), Config: config.Config, RootFS: config.RootFS, Layers: manifest.Layers,
+		Size: sizeOf(manifest, int(size)), Config: config.Config, Layers: manifest.Layers,
+		RootFS: InspectedRootFS{config.RootFS.Type, config.RootFS.DiffIDs},
 	}
 	for _, name := range names {
 		i.RepoTags = append(i.RepoTags, Familiar(name))

@@ -3,6 +3,7 @@ package oci
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -25,8 +26,15 @@ type InUseError struct {
 }
 
 func (e *InUseError) Error() string {
-	return fmt.Sprintf("image %.19s has several names: %q", e.Digest, e.Names)
+	names := make([]string, len(e.Names))
+	for i, name := range e.Names {
+		names[i] = Familiar(name)
+	}
+	return fmt.Sprintf("image %.12s has several names: %s", e.Digest.Hex, strings.Join(names, ", "))
 }
+
+// Hint says how to remove it all the same.
+func (e *InUseError) Hint() string { return "remove it by its names, or with --force by them all" }
 
 // Remove takes a name off an image, or by digest its only one; without names the image is gone. What it occupied is freed by
 // GC. Errors are ErrNotFound, ErrAmbiguous and *InUseError.

@@ -33,6 +33,8 @@ type NotFoundError struct {
 	Name string
 	// Wanted is the script whose first line names the program; empty if the command line does.
 	Wanted string
+
+	here bool // the working directory has a file of that name
 }
 
 func (e *NotFoundError) Error() string {
@@ -45,8 +47,18 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("%q: no such program on the box's PATH", e.Name)
 }
 
-// Hint says what to do instead, for a well-known command that no box has.
-func (e *NotFoundError) Hint() string { return shell.Hint(path.Base(e.Name)) }
+// Hint says what to do instead, for a well-known command that no box has and for a file that is named like one.
+func (e *NotFoundError) Hint() string {
+	switch hint := shell.Hint(path.Base(e.Name)); {
+	case hint != "":
+		return hint
+	case e.Wanted == "" && strings.HasSuffix(e.Name, ".py"):
+		return "a script is the interpreter's argument: python3 " + printable(e.Name)
+	case e.here:
+		return "there is one in the working directory: ./" + printable(e.Name)
+	}
+	return ""
+}
 
 // NotExecutableError says why a file of a box cannot be run.
 type NotExecutableError struct {

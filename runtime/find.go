@@ -71,7 +71,12 @@ func (s *sandbox) lookup(name string, env []string, dir, wanted string) (found e
 		if found, ok := builtin(name); ok {
 			return found, nil, nil
 		}
-		return executable{}, nil, &NotFoundError{Name: strings.TrimPrefix(name, "./"), Wanted: wanted}
+		missing := &NotFoundError{Name: strings.TrimPrefix(name, "./"), Wanted: wanted}
+		if !strings.Contains(name, "/") && name != "" {
+			stat, err := s.tree.Stat(within(dir, name))
+			missing.here = err == nil && stat.Mode.IsRegular()
+		}
+		return executable{}, nil, missing
 	}
 	if err != nil {
 		return executable{}, nil, err

@@ -94,6 +94,24 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+func TestNotFoundHints(t *testing.T) {
+	b := newBox(t, map[string]string{"/app/a.out": "", "/app/main.py": ""}, v1.Config{WorkingDir: "/app"})
+	for name, want := range map[string]string{
+		"apt-get": "package manager", "/usr/bin/python3": "FROM python:3.13", "main.py": "python3 main.py",
+		"a.out": "./a.out", "/a.out": "", "other": "", "./other": "",
+	} {
+		_, err := run(t, b, Cmd{Args: []string{name}})
+		var missing *NotFoundError
+		if !errors.As(err, &missing) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if hint := missing.Hint(); !strings.Contains(hint, want) || want == "" && hint != "" {
+			t.Errorf("%s: hint %q, want %q", name, hint, want)
+		}
+	}
+}
+
 func TestNotExecutable(t *testing.T) {
 	elf := "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\x3e\x00" + strings.Repeat("\x00", 44)
 	noImport := startModule()

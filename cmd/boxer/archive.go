@@ -19,7 +19,10 @@ func saveCommand(a *app) *cobra.Command {
 		Use:   "save [OPTIONS] BOX [BOX...]",
 		Short: "Write boxes to a tar archive (an OCI image layout)",
 		Args:  arguments(cobra.MinimumNArgs(1)),
-		RunE:  func(command *cobra.Command, args []string) error { return a.save(command.Context(), output, args) },
+
+		ValidArgsFunction: a.completeBoxes(-1, 0),
+
+		RunE: func(command *cobra.Command, args []string) error { return a.save(command.Context(), output, args) },
 	}
 	command.Flags().StringVarP(&output, "output", "o", "", "write to a `file` instead of standard output")
 	return command

@@ -35,8 +35,9 @@ The same inputs give the same digest on any machine and day: times come from SOU
 (1980-01-01 if unset), and RUN sees a fixed clock and seeded random numbers.`,
 		Example: `  boxer build -t app .
   boxer build -f docker/Boxfile --build-arg VERSION=2 .`,
-		Args: arguments(cobra.ExactArgs(1)),
-		RunE: func(command *cobra.Command, args []string) error { return a.build(command.Context(), o, args[0]) },
+		Args:              arguments(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeDirectories,
+		RunE:              func(command *cobra.Command, args []string) error { return a.build(command.Context(), o, args[0]) },
 	}
 	flags := command.Flags()
 	flags.StringVarP(&o.file, "file", "f", "", "the `Boxfile`, - for standard input (default: Boxfile, Dockerfile)")
@@ -45,6 +46,7 @@ The same inputs give the same digest on any machine and day: times come from SOU
 	flags.StringVar(&o.target, "target", "", "the `stage` to build (default: the last)")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the box's id")
 	flags.StringVar(&o.compression, "compression", "zstd", "how layers are compressed: `zstd|gzip`")
+	command.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions([]string{"zstd", "gzip"}, cobra.ShellCompDirectiveNoFileComp))
 	acceptFlags(flags, acceptedBuildFlags)
 	refuseFlags(command, refusedBuildFlags, refusedBuildValues)
 	return command
@@ -52,7 +54,7 @@ The same inputs give the same digest on any machine and day: times come from SOU
 
 func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	for _, tag := range o.tags {
-		if _, err := oci.Taggable(tag); err != nil {
+		if err := taggable(tag); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +17,10 @@ func historyCommand(a *app) *cobra.Command {
 		Use:   "history [OPTIONS] BOX",
 		Short: "Show the instructions that a box was made by",
 		Args:  arguments(cobra.ExactArgs(1)),
-		RunE:  func(command *cobra.Command, args []string) error { return a.history(command.Context(), o, args[0]) },
+
+		ValidArgsFunction: a.completeBoxes(1, cobra.ShellCompDirectiveNoFileComp),
+
+		RunE: func(command *cobra.Command, args []string) error { return a.history(command.Context(), o, args[0]) },
 	}
 	flags := command.Flags()
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print the layers' digests only")
@@ -32,6 +34,11 @@ type historyRow struct {
 	ID, CreatedAt, CreatedSince, CreatedBy, Size, Comment string
 }
 
+// historyHeading is above the columns of historyRow.
+var historyHeading = historyRow{
+	ID: "LAYER", CreatedAt: "CREATED AT", CreatedSince: "CREATED", CreatedBy: "CREATED BY", Size: "SIZE", Comment: "COMMENT",
+}
+
 func (a *app) history(ctx context.Context, o imagesOptions, ref string) error {
 	rows, err := a.historyRows(ctx, o, ref)
 	if err != nil {
@@ -41,11 +48,10 @@ func (a *app) history(ctx context.Context, o imagesOptions, ref string) error {
 	case o.quiet:
 		return printEach(a.stdout, "{{.ID}}", rows)
 	case o.format != "":
-		return printEach(a.stdout, o.format, rows)
+		return printRows(a.stdout, o.format, historyHeading, rows)
 	}
-	table := tabwriter.NewWriter(a.stdout, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "LAYER\tCREATED\tCREATED BY\tSIZE\tCOMMENT")
-	for _, r := range rows {
+	table := newTable(a.stdout)
+	for _, r := range append([]historyRow{historyHeading}, rows...) {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.ID, r.CreatedSince, printable(r.CreatedBy), r.Size, printable(r.Comment))
 	}
 	return table.Flush()

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/docker/go-units"
@@ -18,6 +18,7 @@ import (
 type imagesOptions struct {
 	quiet, noTrunc, all, digests bool
 	format                       string
+	filters                      []string
 }
 
 func imagesCommand(a *app) *cobra.Command {
@@ -28,14 +29,16 @@ func imagesCommand(a *app) *cobra.Command {
 		Short:   "List the boxes of the local store",
 		Long: `List the boxes of the local store. SIZE is what a registry transfers: the compressed
 layers, the configuration and the manifest; layers that boxes share are counted for each of them.`,
-		Args: arguments(cobra.MaximumNArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error { return a.images(o, strings.Join(args, "")) },
+		Args:              arguments(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: a.completeStored,
+		RunE:              func(_ *cobra.Command, args []string) error { return a.images(o, strings.Join(args, "")) },
 	}
 	flags := command.Flags()
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print the ids only")
 	flags.BoolVar(&o.noTrunc, "no-trunc", false, "print ids whole")
 	flags.BoolVar(&o.digests, "digests", false, "print digests")
 	flags.BoolVarP(&o.all, "all", "a", false, "the same: boxer keeps no intermediate images")
+	flags.StringArrayVarP(&o.filters, "filter", "f", nil, "list `reference=PATTERN`, or dangling=true: those without a name")
 	flags.StringVar(&o.format, "format", "", "print each box by a Go `template`, or json")
 	return command
 }
@@ -45,7 +48,17 @@ type imageRow struct {
 	Repository, Tag, ID, Digest, Platform, CreatedAt, CreatedSince, Size string
 }
 
-func (a *app) images(o imagesOptions, filter string) error {
+// imageHeading is above the columns of imageRow.
+var imageHeading = imageRow{
+	Repository: "REPOSITORY", Tag: "TAG", ID: "IMAGE ID", Digest: "DIGEST", Platform: "PLATFORM",
+	CreatedAt: "CREATED AT", CreatedSince: "CREATED", Size: "SIZE",
+}
+
+func (a *app) images(o imagesOptions, name string) error {
+	wanted, err := imageFilters(name, o.filters)
+	if err != nil {
+		return err
+	}
 	store, err := a.store()
 	if err != nil {
 		return err
@@ -56,7 +69,7 @@ func (a *app) images(o imagesOptions, filter string) error {
 	}
 	var rows []imageRow
 	for _, image := range stored {
-		if matches(filter, image.Name) {
+		if wanted(image.Name) {
 			if image.Err != nil {
 				a.warn(fmt.Errorf("%s: %w", cmp.Or(oci.Familiar(image.Name), imageID(image.Digest, false)), image.Err))
 			}
@@ -67,13 +80,13 @@ func (a *app) images(o imagesOptions, filter string) error {
 	case o.quiet:
 		return printEach(a.stdout, "{{.ID}}", rows)
 	case o.format != "":
-		return printEach(a.stdout, o.format, rows)
+		return printRows(a.stdout, o.format, imageHeading, rows)
 	}
 	return a.imageTable(o, rows)
 }
 
 func (a *app) imageTable(o imagesOptions, rows []imageRow) error {
-	table := tabwriter.NewWriter(a.stdout, 0, 0, 3, ' ', 0)
+	table := newTable(a.stdout)
 	line := func(r imageRow) {
 		columns := []string{r.Repository, r.Tag, r.ID, r.CreatedSince, r.Size}
 		if o.digests {
@@ -81,7 +94,7 @@ func (a *app) imageTable(o imagesOptions, rows []imageRow) error {
 		}
 		fmt.Fprintln(table, strings.Join(columns, "\t"))
 	}
-	line(imageRow{Repository: "REPOSITORY", Tag: "TAG", Digest: "DIGEST", ID: "IMAGE ID", CreatedSince: "CREATED", Size: "SIZE"})
+	line(imageHeading)
 	for _, row := range rows {
 		line(row)
 	}
@@ -98,6 +111,28 @@ func newImageRow(image oci.Stored, whole bool) imageRow {
 		Platform: image.Platform.String(), CreatedAt: image.Created.UTC().Format(time.RFC3339),
 		CreatedSince: since(image.Created), Size: size(image.Size),
 	}
+}
+
+// imageFilters makes one test of the names of images from a name and --filter. All filters must let an image pass, one of
+// several patterns is enough.
+func imageFilters(name string, filters []string) (func(name string) bool, error) {
+	var patterns []string
+	dangling := ""
+	for _, filter := range filters {
+		switch key, value, _ := strings.Cut(filter, "="); {
+		case key == "reference" && value != "":
+			patterns = append(patterns, value)
+		case key == "dangling" && (value == "true" || value == "false"):
+			dangling = value
+		default:
+			return nil, &usageError{err: fmt.Errorf("invalid --filter %q: it takes reference=PATTERN or dangling=true|false", filter)}
+		}
+	}
+	return func(image string) bool {
+		fits := func(pattern string) bool { return matches(pattern, image) }
+		return fits(name) && (len(patterns) == 0 || slices.ContainsFunc(patterns, fits)) &&
+			(dangling == "" || (image == "") == (dangling == "true"))
+	}, nil
 }
 
 // matches tells whether a name, or its repository, is what the user typed; doublestar's patterns are not

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -10,16 +11,24 @@ import (
 )
 
 func inspectCommand(a *app) *cobra.Command {
-	var format string
+	var format, kind string
 	command := &cobra.Command{
 		Use:   "inspect [OPTIONS] BOX [BOX...]",
 		Short: "Show what a box is made of and how it runs",
 		Example: `  boxer inspect app
   boxer inspect --format '{{.Digest}}' app`,
-		Args: arguments(cobra.MinimumNArgs(1)),
-		RunE: func(command *cobra.Command, args []string) error { return a.inspect(command.Context(), format, args) },
+		Args:              arguments(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: a.completeBoxes(-1, 0),
+		RunE: func(command *cobra.Command, args []string) error {
+			if kind != "image" {
+				return withHint(fmt.Errorf("there is nothing of type %q", kind), "boxes are of type image; volumes have `boxer volume inspect`")
+			}
+			return a.inspect(command.Context(), format, args)
+		},
 	}
 	command.Flags().StringVarP(&format, "format", "f", "", "print each box by a Go `template`, or json")
+	command.Flags().StringVar(&kind, "type", "image", "")
+	command.Flags().Lookup("type").Hidden = true
 	return command
 }
 

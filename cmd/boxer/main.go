@@ -5,6 +5,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 
@@ -64,8 +65,42 @@ A box sees its own files and what the command line grants it; nothing else.`,
 		volumeCommand(a), versionCommand(a),
 	)
 	root.AddCommand(refusedCommands()...)
+	root.SetHelpCommand(helpCommand(root))
 	tidyUsage(root)
 	return root
+}
+
+// helpCommand replaces cobra's, to which a command that does not exist is no failure.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show help of a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			command, rest, err := root.Find(args)
+			switch {
+			case err != nil:
+				return withHint(err, "see `%s --help`", root.Name())
+			case len(rest) > 0:
+				return withHint(fmt.Errorf("`%s` has no command %q", command.CommandPath(), rest[0]), "see `%s --help`", command.CommandPath())
+			case command.Hidden:
+				return command.RunE(command, nil)
+			}
+			return command.Help()
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			command, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var names []string
+			for _, c := range command.Commands() {
+				if c.IsAvailableCommand() {
+					names = append(names, c.Name())
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
 }
 
 // tidyUsage leaves out the "[flags]" that cobra adds to usage lines which name their options already.

@@ -44,7 +44,8 @@ The exit status is the program's; 125 if boxer itself failed, 126 if the program
   echo 'print("hello")' | boxer run -i python:3.13 -
   boxer run -v ./data:/data:ro -e NAME=world app
   boxer run -it python:3.13`,
-		Args: arguments(cobra.MinimumNArgs(1)),
+		Args:              arguments(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: a.completeBoxes(1, cobra.ShellCompDirectiveDefault),
 		RunE: func(command *cobra.Command, args []string) error {
 			return a.run(command.Context(), o, args[0], args[1:])
 		},

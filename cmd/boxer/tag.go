@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"boxer.dev/bases"
+	"boxer.dev/builder"
 	"boxer.dev/oci"
 )
 
@@ -16,7 +17,13 @@ func tagCommand(a *app) *cobra.Command {
 		Use:   "tag BOX NAME[:TAG]",
 		Short: "Give a box another name",
 		Args:  arguments(cobra.ExactArgs(2)),
+
+		ValidArgsFunction: a.completeBoxes(1, cobra.ShellCompDirectiveNoFileComp),
+
 		RunE: func(command *cobra.Command, args []string) error {
+			if err := taggable(args[1]); err != nil {
+				return err
+			}
 			store, err := a.store()
 			if err != nil {
 				return err
@@ -35,6 +42,17 @@ func tagCommand(a *app) *cobra.Command {
 	}
 }
 
+// taggable refuses names that would not lead to the box: FROM takes them for what boxer has built in.
+func taggable(name string) error {
+	if _, err := oci.Taggable(name); err != nil {
+		return err
+	}
+	if builder.IsBuiltIn(name) {
+		return withHint(fmt.Errorf("%s is a name that boxer has built in", name), "give the box a name of its own")
+	}
+	return nil
+}
+
 func removeCommand(a *app) *cobra.Command {
 	var o oci.RemoveOptions
 	command := &cobra.Command{
@@ -43,8 +61,9 @@ func removeCommand(a *app) *cobra.Command {
 		Short:   "Remove boxes from the local store",
 		Long: `Remove names from the local store, and with its last name the box. By its id a box is
 removed with all its names, with --force if there are several.`,
-		Args: arguments(cobra.MinimumNArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error { return a.remove(o, args) },
+		Args:              arguments(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: a.completeStored,
+		RunE:              func(_ *cobra.Command, args []string) error { return a.remove(o, args) },
 	}
 	command.Flags().BoolVarP(&o.Force, "force", "f", false, "remove a box that has several names; do not mind one that is not there")
 	return command

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 	"text/template"
 )
 
@@ -21,9 +22,27 @@ var functions = template.FuncMap{
 	"split": strings.Split,
 }
 
+// escapes are what docker's --format understands outside of {{ }}: shells pass them on as they are.
+var escapes = strings.NewReplacer(`\t`, "\t", `\n`, "\n")
+
+// printRows is printEach with docker's "table TEMPLATE", which puts columns between tabs under their heading.
+func printRows[T any](w io.Writer, format string, heading T, rows []T) error {
+	columns, ok := strings.CutPrefix(format, "table ")
+	if !ok {
+		return printEach(w, format, rows)
+	}
+	table := newTable(w)
+	if err := printEach(table, columns, append([]T{heading}, rows...)); err != nil {
+		return err
+	}
+	return table.Flush()
+}
+
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 3, ' ', 0) }
+
 // printEach prints each value on a line of its own, by a template of docker's --format, or as JSON.
 func printEach[T any](w io.Writer, format string, values []T) error {
-	if format == "json" {
+	if format = escapes.Replace(format); format == "json" {
 		format = "{{json .}}"
 	}
 	parsed, err := template.New("format").Funcs(functions).Parse(format)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	goruntime "runtime"
 	"runtime/debug"
 
@@ -10,18 +9,27 @@ import (
 	"boxer.dev/builder"
 )
 
+// versions is what a template of `boxer version --format` sees.
+type versions struct{ Version, Engine, Python, Go, Os, Arch string }
+
 func versionCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var format string
+	command := &cobra.Command{
 		Use:   "version",
 		Short: "Show the versions of boxer and of what it is made of",
 		Args:  arguments(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.stdout, "boxer    %s\nengine   wazero %s\npython   %s\ngo       %s %s/%s\n",
-				version, moduleVersion("github.com/tetratelabs/wazero"), pythonVersion(),
-				goruntime.Version(), goruntime.GOOS, goruntime.GOARCH)
-			return err
+			v := versions{
+				Version: version, Engine: moduleVersion("github.com/tetratelabs/wazero"), Python: pythonVersion(),
+				Go: goruntime.Version(), Os: goruntime.GOOS, Arch: goruntime.GOARCH,
+			}
+			return printEach(a.stdout, format, []versions{v})
 		},
 	}
+	const table = "boxer    {{.Version}}\nengine   wazero {{.Engine}}\npython   {{.Python}}\ngo       {{.Go}} {{.Os}}/{{.Arch}}"
+	command.Flags().StringVarP(&format, "format", "f", table, "print by a Go `template`, or json")
+	command.Flags().Lookup("format").DefValue = ""
+	return command
 }
 
 func moduleVersion(path string) string {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -80,7 +79,7 @@ func (a *app) listVolumes(volumes *volume.Store, quiet bool, format string) erro
 	if format != "" {
 		return printEach(a.stdout, format, list)
 	}
-	table := tabwriter.NewWriter(a.stdout, 0, 0, 3, ' ', 0)
+	table := newTable(a.stdout)
 	fmt.Fprintln(table, "VOLUME NAME\tCREATED\tMOUNTPOINT")
 	for _, v := range list {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Name, since(v.CreatedAt), v.Mountpoint)
@@ -94,6 +93,9 @@ func volumeInspectCommand(a *app) *cobra.Command {
 		Use:   "inspect [OPTIONS] VOLUME [VOLUME...]",
 		Short: "Show volumes",
 		Args:  arguments(cobra.MinimumNArgs(1)),
+
+		ValidArgsFunction: a.completeVolumes,
+
 		RunE: func(_ *cobra.Command, names []string) error {
 			return a.withVolumes(func(volumes *volume.Store) error { return a.inspectVolumes(volumes, format, names) })
 		},
@@ -126,6 +128,9 @@ func volumeRemoveCommand(a *app) *cobra.Command {
 		Aliases: []string{"remove"},
 		Short:   "Remove volumes and the files in them",
 		Args:    arguments(cobra.MinimumNArgs(1)),
+
+		ValidArgsFunction: a.completeVolumes,
+
 		RunE: func(_ *cobra.Command, names []string) error {
 			return a.withVolumes(func(volumes *volume.Store) error { return a.removeVolumes(volumes, force, names) })
 		},

@@ -7,6 +7,8 @@ const (
 	compilerHint = "a box runs WebAssembly programs and has no compiler: build outside and COPY the result in"
 	networkHint  = "a box has no network during RUN: download outside and COPY or ADD the file"
 	serviceHint  = "a box runs one program and has no services: name that program in CMD"
+	pythonHint   = "there is no Python here: start FROM python:3.13"
+	runtimeHint  = "boxer has Python for a base and no other language: COPY a WebAssembly build of the interpreter in"
 	rootHint     = "commands of a box already run as its own root: leave it out"
 )
 
@@ -19,6 +21,8 @@ func init() {
 		compilerHint: "gcc g++ cc c++ clang clang++ make cmake ninja meson ld as ar go cargo rustc javac mvn gradle configure",
 		networkHint:  "curl wget git svn hg ssh scp rsync ftp nc ping dig nslookup gpg",
 		serviceHint:  "systemctl service initctl supervisord crontab cron dockerd docker nginx mount umount modprobe sysctl",
+		pythonHint:   "python python3 python3.13 pip pip3",
+		runtimeHint:  "node deno bun php ruby java lua Rscript",
 		rootHint:     "sudo su doas gosu",
 	} {
 		for name := range strings.FieldsSeq(names) {
