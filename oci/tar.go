@@ -15,7 +15,7 @@ import (
 // writeTar writes changes in order. Headers say what an entry says and nothing of the machine or the user, in the simplest
 // format that can say it: ustar, else pax (POSIX.1-2024, pax).
 func writeTar(w io.Writer, changes []vfs.Change) error {
-	tw := tar.NewWriter(w)
+	tw := tarWriter{tar.NewWriter(w), make([]byte, copySize)}
 	entries := make(map[string]vfs.Entry, len(changes))
 	for _, change := range changes {
 		if _, ok := entries[change.Path]; ok {
@@ -30,14 +30,22 @@ func writeTar(w io.Writer, changes []vfs.Change) error {
 			change.Mode, change.UID, change.GID, change.ModTime = target.Mode, target.UID, target.GID, target.ModTime
 		}
 		entries[change.Path] = change.Entry
-		if err := writeChange(tw, change); err != nil {
+		if err := tw.writeChange(change); err != nil {
 			return fmt.Errorf("%q: %w", change.Path, err)
 		}
 	}
 	return tw.Close()
 }
 
-func writeChange(tw *tar.Writer, change vfs.Change) error {
+const copySize = 64 << 10
+
+// tarWriter copies contents of files with one buffer.
+type tarWriter struct {
+	*tar.Writer
+	buffer []byte
+}
+
+func (tw tarWriter) writeChange(change vfs.Change) error {
 	if !fs.ValidPath(strings.ToValidUTF8(change.Path, "?")) {
 		return fs.ErrInvalid
 	}
@@ -52,7 +60,7 @@ func writeChange(tw *tar.Writer, change vfs.Change) error {
 		return err
 	}
 	if header.Typeflag == tar.TypeReg && header.Size > 0 {
-		if err := writeContent(tw, change); err != nil {
+		if err := tw.writeContent(change); err != nil {
 			return err
 		}
 	}
@@ -62,18 +70,21 @@ func writeChange(tw *tar.Writer, change vfs.Change) error {
 	return nil
 }
 
-func writeContent(tw *tar.Writer, change vfs.Change) error {
+func (tw tarWriter) writeContent(change vfs.Change) error {
 	content, err := change.Open()
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	n, err := io.Copy(tw, content)
+	n, err := io.CopyBuffer(tw.Writer, onlyReader{content}, tw.buffer)
 	if err == nil && n != change.Size {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
 }
+
+// onlyReader keeps io.CopyBuffer from ways to copy that bring a buffer of their own.
+type onlyReader struct{ io.Reader }
 
 func headerOf(e vfs.Entry) (*tar.Header, error) {
 	if e.Whiteout {

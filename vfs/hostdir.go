@@ -165,6 +165,9 @@ func (n *hostNode) openDir() (handle, error) {
 // become a fifo, that must not hang the box.
 func (n *hostNode) openFile(flag Flag, perm fs.FileMode) (handle, error) {
 	mode := map[Flag]int{O_RDONLY: os.O_RDONLY, O_WRONLY: os.O_WRONLY, O_RDWR: os.O_RDWR}[flag&accessMode] | hostNonblock
+	if flag&O_TRUNC != 0 && !flag.writable() {
+		mode |= os.O_RDWR // ftruncate(2) wants it; that this handle is for reading is known above
+	}
 	if flag&O_CREATE != 0 {
 		mode |= os.O_CREATE | os.O_EXCL
 	}

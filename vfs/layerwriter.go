@@ -1,7 +1,6 @@
 package vfs
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,7 @@ import (
 // end. It needs memory for the index only.
 type LayerWriter struct {
 	file *os.File
-	out  *bufio.Writer
+	out  *sparseWriter
 	off  uint64
 	root *draft
 	err  error
@@ -50,7 +49,7 @@ func CreateLayer(file string) (*LayerWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &LayerWriter{file: f, out: bufio.NewWriterSize(f, 1<<18), off: headerSize, root: newDraftDir(nil)}
+	w := &LayerWriter{file: f, out: newSparseWriter(f), off: headerSize, root: newDraftDir(nil)}
 	_, w.err = w.out.Write(make([]byte, headerSize))
 	return w, nil
 }
@@ -165,7 +164,7 @@ func (w *LayerWriter) addFile(dir *draft, name string, e Entry, data io.Reader) 
 }
 
 func (w *LayerWriter) copy(data io.Reader, size int64) error {
-	n, err := io.Copy(w.out, io.LimitReader(data, size))
+	n, err := w.out.ReadFrom(io.LimitReader(data, size))
 	w.off += uint64(n)
 	if err == nil && n < size {
 		err = io.ErrUnexpectedEOF
@@ -317,7 +316,7 @@ func (w *LayerWriter) finish() error {
 			return err
 		}
 	}
-	if err := w.out.Flush(); err != nil {
+	if err := w.out.finish(); err != nil {
 		return err
 	}
 	_, err := w.file.WriteAt(h.encode(), 0)

@@ -134,6 +134,22 @@ func TestMountOverRoot(t *testing.T) {
 	wantErrno(t, "out of a handle", err, syscall.EPERM)
 }
 
+// TestTruncatedToRead: opening a file of the host for reading can empty it, and grants no more.
+func TestTruncatedToRead(t *testing.T) {
+	_, root := hostDir(t, map[string]string{"f": "contents"})
+	f := New()
+	mount(t, f, "/m", HostDir(root, false))
+	h, err := f.Open("/m/f", O_RDONLY|O_TRUNC, 0)
+	must(t, err)
+	defer h.Close()
+	if st, err := h.Stat(); err != nil || st.Size != 0 {
+		t.Errorf("size %d, %v", st.Size, err)
+	}
+	_, err = h.Write([]byte("x"))
+	wantErrno(t, "write", err, syscall.EBADF)
+	wantErrno(t, "truncate", h.Truncate(1), syscall.EINVAL)
+}
+
 // TestReadOnlyMountRefusesEveryChange (RUSTSEC-2026-0188, eryx #71): no path to a
 // change of a read-only mount may forget to check.
 func TestReadOnlyMountRefusesEveryChange(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/boxer":          {"bases", "builder", "internal/volume", "oci", "runtime", "vfs"},
 	"builder":            {"oci", "vfs"},
-	"runtime":            {"internal/coreutils", "internal/lockfile", "internal/shell", "internal/wasm", "oci", "runtime/wasi", "vfs"},
+	"runtime":            {"internal/coreutils", "internal/lockfile", "internal/shell", "internal/wasm", "oci", "runtime/memory", "runtime/wasi", "vfs"},
 	"runtime/wasi":       {"vfs"},
 	"oci":                {"internal/lockfile", "vfs"},
 	"internal/shell":     {"internal/coreutils", "vfs"},

@@ -145,9 +145,6 @@ func (c call) openFlags(dir *descriptor, oflags uint32) (vfs.Flag, vfs.At, errno
 	if asked&(rightFdRead|rightFdWrite)&^dir.inheriting != 0 {
 		return 0, 0, errnoNotcapable
 	}
-	if oflags&oflagTruncate != 0 {
-		asked |= rightFdWrite // of the file; the descriptor gets what was asked for
-	}
 	flag := accessFlag(asked)
 	for _, f := range [...]struct {
 		set  bool
