@@ -43,7 +43,7 @@ type codeCache struct {
 }
 
 // entryVersion changes with the format of entries and with any rewriting of modules on their way to the compiler.
-const entryVersion = "2"
+const entryVersion = "3"
 
 // newCodeCache prepares dir.
 func newCodeCache(o Options, features api.CoreFeatures, warn func(error)) (*codeCache, error) {
@@ -66,16 +66,16 @@ func newCodeCache(o Options, features api.CoreFeatures, warn func(error)) (*code
 
 // load gives the module's machine code, compiling it if need be; then compiling is called, and what it returns when that
 // is done. A cache that cannot be written to costs a warning.
-func (c *codeCache) load(ctx context.Context, module source, compiling func() func()) (_ wazero.CompiledModule, hit bool, _ error) {
-	if compiled, err := c.fetch(ctx, module); err == nil {
-		return compiled, true, nil
+func (c *codeCache) load(ctx context.Context, module source, compiling func() func()) (_ *machineCode, hit bool, _ error) {
+	if code, err := c.fetch(ctx, module); err == nil {
+		return code, true, nil
 	}
 	lock, err := c.lock(ctx, module.digest)
 	switch {
 	case err == nil:
 		defer lock.Close()
-		if compiled, err := c.fetch(ctx, module); err == nil { // somebody else compiled it meanwhile
-			return compiled, true, nil
+		if code, err := c.fetch(ctx, module); err == nil { // somebody else compiled it meanwhile
+			return code, true, nil
 		}
 	case ctx.Err() != nil:
 		return nil, false, err
@@ -87,21 +87,20 @@ func (c *codeCache) load(ctx context.Context, module source, compiling func() fu
 	if err != nil {
 		return nil, false, err
 	}
-	err = e.write(c.path(module.digest, ".tmp"), c.path(module.digest, ".code"))
-	if err == nil {
-		var compiled wazero.CompiledModule
-		if compiled, err = c.fetch(ctx, module); err == nil { // in memory that the system can take back
-			return compiled, false, nil
+	if err = e.write(c.path(module.digest, ".tmp"), c.path(module.digest, ".code")); err == nil {
+		var code *machineCode
+		if code, err = c.fetch(ctx, module); err == nil { // in memory that the system can take back
+			return code, false, nil
 		}
 	}
 	c.warn(fmt.Errorf("caching the machine code of %q: %w", module.name, err))
-	compiled, err := c.use(ctx, e, module)
-	return compiled, false, err
+	code, err := c.use(ctx, e, module)
+	return code, false, err
 }
 
 // fetch gives the module's code from disk. Any error means that the module must be compiled.
-func (c *codeCache) fetch(ctx context.Context, module source) (wazero.CompiledModule, error) {
-	e, err := openEntry(c.path(module.digest, ".code"))
+func (c *codeCache) fetch(ctx context.Context, module source) (*machineCode, error) {
+	e, err := openEntry(c.path(module.digest, ".code"), module.form)
 	if err != nil {
 		return nil, err
 	}
@@ -113,16 +112,13 @@ func (c *codeCache) fetch(ctx context.Context, module source) (wazero.CompiledMo
 }
 
 // use gives wazero an entry's code for its module.
-func (c *codeCache) use(ctx context.Context, e *entry, module source) (wazero.CompiledModule, error) {
-	shown := e.standIn
-	if len(shown) == 0 {
-		shown = module.lasting()
-	}
-	shown, err := module.form.of(shown)
+func (c *codeCache) use(ctx context.Context, e *entry, module source) (*machineCode, error) {
+	shown, err := e.shown(module)
 	if err != nil {
 		return nil, err
 	}
-	return c.hook.answering(e.code, func() (wazero.CompiledModule, error) { return c.wazero.CompileModule(ctx, shown) })
+	compiled, err := c.hook.answering(e.code, func() (wazero.CompiledModule, error) { return c.wazero.CompileModule(ctx, shown) })
+	return &machineCode{compiled, shown}, err
 }
 
 // compile compiles the module, in a wazero of its own so that others can be loaded meanwhile.
@@ -144,7 +140,7 @@ func (c *codeCache) compile(ctx context.Context, module source) (*entry, error) 
 		return nil, err
 	}
 	e := &entry{module: module.digest, code: parseEngineFile(code)}
-	e.standIn, err = standIn(module.data, module.digest)
+	e.standIn, e.restorable, err = standIns(module.data, module.digest)
 	return e, err
 }
 

@@ -198,13 +198,13 @@ func (e *Engine) forget(d slotKey) {
 
 func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*program, error) {
 	watch := stopwatch()
-	compiled, hit, err := e.machineCode(ctx, module)
+	code, hit, err := e.machineCode(ctx, module)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newProgram(e.wazero, compiled)
+	p, err := newProgram(e.wazero, code)
 	if err != nil {
-		compiled.Close(ctx)
+		code.Close(ctx)
 		return nil, err
 	}
 	if hit {
@@ -216,14 +216,20 @@ func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*pro
 	return p, nil
 }
 
-func (e *Engine) machineCode(ctx context.Context, module source) (_ wazero.CompiledModule, hit bool, err error) {
+// machineCode is a module that the engine knows, and what it was shown of it.
+type machineCode struct {
+	wazero.CompiledModule
+	shown []byte
+}
+
+func (e *Engine) machineCode(ctx context.Context, module source) (_ *machineCode, hit bool, err error) {
 	compiling := func() func() { return e.compiling(module) }
 	if e.codes != nil {
 		return e.codes.load(ctx, module, compiling)
 	}
 	defer compiling()()
-	compiled, err := compileModule(ctx, e.wazero, module, e.options.Workers)
-	return compiled, false, err
+	code, err := compileModule(ctx, e.wazero, module, e.options.Workers)
+	return code, false, err
 }
 
 func (e *Engine) warn(err error) {
@@ -253,7 +259,7 @@ func (e *invalidModuleError) Error() string { return "invalid module: " + e.err.
 func (e *invalidModuleError) Unwrap() error { return e.err }
 
 // compileModule compiles a module. What the engine would allocate by the module's word is checked first.
-func compileModule(ctx context.Context, r wazero.Runtime, module source, workers int) (wazero.CompiledModule, error) {
+func compileModule(ctx context.Context, r wazero.Runtime, module source, workers int) (*machineCode, error) {
 	m, err := wasm.Parse(module.data)
 	if err == nil {
 		err = m.CheckCode()
@@ -272,5 +278,5 @@ func compileModule(ctx context.Context, r wazero.Runtime, module source, workers
 	if err != nil {
 		return nil, &invalidModuleError{err}
 	}
-	return compiled, nil
+	return &machineCode{compiled, shown}, nil
 }

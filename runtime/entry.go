@@ -11,24 +11,25 @@ import (
 
 // entry is a module's machine code as it is kept. As a file it is
 //
-//	checksum of the rest of the head, CRC-32C, 4 bytes
-//	lengths of the stand-in, of what precedes the code and of what follows it, 4 bytes each
+//	checksum of the rest of this table, CRC-32C, 4 bytes
+//	for each part its length and checksum, 4 bytes each
 //	length of the code, 8 bytes
-//	the module's digest, 32 bytes
-//	the stand-in, what precedes the code, what follows it
-//	zeros up to the next page: here ends the head
+//	the module's digest, 32 bytes: here ends the table
+//	the parts
+//	nothing of meaning up to the next page
 //	the code, to the end of the file
 //
-// with all numbers little-endian. The code begins with a page so that it can be mapped. Its own checksum, which the
-// engine compares, is in what follows it. Checksums are against accidents (a full disk, a lost write); malice is kept out
-// by the permissions of directory and file.
+// with all numbers little-endian. The code begins with a page so that it can be mapped; its own checksum, which the engine
+// compares, is in the part that follows it in the engine's format. Parts that a run does not need are not read. Checksums
+// are against accidents (a full disk, a lost write); malice is kept out by the permissions of directory and file.
 type entry struct {
-	module  digest // what the code was compiled from
-	standIn []byte // the module that the engine is shown; empty: the module itself
-	code    engineFile
+	module     digest // what the code was compiled from
+	standIn    []byte // what the engine is shown in place of the module; empty: the module itself
+	restorable []byte // and in place of its restorable form; empty: that form of what it is shown otherwise
+	code       engineFile
 }
 
-// engineFile is machine code in the engine's own format, in parts.
+// engineFile is machine code in the engine's own format.
 type engineFile struct {
 	front   []byte // what precedes the code
 	back    []byte // what follows it
@@ -48,49 +49,76 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 var errDamaged = errors.New("damaged cache entry")
 
 const (
-	entryFields = 4 + 4*3 + 8 + len(digest{})
-	maxHead     = 1 << 30 // bytes
+	entryParts = 4
+	entryTable = 4 + entryParts*8 + 8 + len(digest{})
 )
 
-// openEntry reads the head of an entry's file. The code is read when the engine wants it, and until close.
-func openEntry(name string) (_ *entry, err error) {
+// parts are all that an entry has besides the code.
+func (e *entry) parts() [entryParts]*[]byte {
+	return [...]*[]byte{&e.code.front, &e.code.back, &e.restorable, &e.standIn}
+}
+
+// openEntry opens an entry's file and reads what a program in the form needs. The code is read when the engine wants it, and
+// until close.
+func openEntry(name string, f form) (*entry, error) {
 	file, err := openPrivate(name)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			file.Close()
-		}
-	}()
-	fields := make([]byte, entryFields)
-	if _, err := file.ReadAt(fields, 0); err != nil {
-		return nil, fmt.Errorf("%w: %w", errDamaged, err)
-	}
-	e := &entry{module: digest(fields[24:])}
-	length := func(at int) int64 { return int64(binary.LittleEndian.Uint32(fields[at:])) }
-	e.code.segment = segment{file: file, size: int64(binary.LittleEndian.Uint64(fields[16:]))}
-	standIn, front, back := length(4), length(8), length(12)
-	end := wholePages(int64(entryFields) + standIn + front + back)
-	e.code.segment.at = end
-	info, err := file.Stat()
-	if err != nil {
+	e := &entry{}
+	if err := e.read(file, f); err != nil {
+		file.Close()
 		return nil, err
 	}
-	if e.code.segment.size < 0 || end > maxHead || info.Size()-end != e.code.segment.size {
-		return nil, errDamaged
-	}
-	head := make([]byte, end)
-	if _, err := file.ReadAt(head, 0); err != nil {
-		return nil, fmt.Errorf("%w: %w", errDamaged, err)
-	}
-	if crc32.Checksum(head[4:], castagnoli) != binary.LittleEndian.Uint32(head) {
-		return nil, errDamaged
-	}
-	rest := head[entryFields:]
-	e.standIn, rest = rest[:standIn:standIn], rest[standIn:]
-	e.code.front, e.code.back = rest[:front], rest[front:front+back]
 	return e, nil
+}
+
+func (e *entry) read(file *os.File, f form) error {
+	table := make([]byte, entryTable)
+	if _, err := file.ReadAt(table, 0); err != nil {
+		return fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if crc32.Checksum(table[4:], castagnoli) != binary.LittleEndian.Uint32(table) {
+		return errDamaged
+	}
+	var sums [entryParts]uint32
+	var lengths [entryParts]int64
+	numbers, end := table[4:], int64(entryTable)
+	for i := range sums {
+		lengths[i], sums[i] = int64(binary.LittleEndian.Uint32(numbers)), binary.LittleEndian.Uint32(numbers[4:])
+		numbers, end = numbers[8:], end+lengths[i]
+	}
+	e.code.segment = segment{file: file, at: wholePages(end), size: int64(binary.LittleEndian.Uint64(numbers))}
+	copy(e.module[:], numbers[8:])
+	if info, err := file.Stat(); err != nil || e.code.segment.at+e.code.segment.size != info.Size() {
+		return errors.Join(errDamaged, err)
+	}
+	wanted := &e.standIn
+	if f == restorable {
+		wanted = &e.restorable
+	}
+	at := int64(entryTable)
+	for i, part := range e.parts() {
+		if part == &e.code.front || part == &e.code.back || part == wanted {
+			*part = make([]byte, lengths[i])
+			if _, err := file.ReadAt(*part, at); err != nil || crc32.Checksum(*part, castagnoli) != sums[i] {
+				return errors.Join(errDamaged, err)
+			}
+		}
+		at += lengths[i]
+	}
+	return nil
+}
+
+// shown gives what the engine is shown for the module.
+func (e *entry) shown(module source) ([]byte, error) {
+	if module.form == restorable && len(e.restorable) > 0 {
+		return e.restorable, nil
+	}
+	if len(e.standIn) > 0 {
+		return module.form.of(e.standIn)
+	}
+	return module.form.of(module.lasting())
 }
 
 // close lets go of the file, if the entry has one.
@@ -102,19 +130,20 @@ func (e *entry) close() {
 
 // head is what precedes the code in the file.
 func (e *entry) head() []byte {
-	parts := [][]byte{e.standIn, e.code.front, e.code.back}
-	head := make([]byte, 4, wholePages(int64(entryFields+len(e.standIn)+len(e.code.front)+len(e.code.back))))
-	for _, part := range parts {
-		head = binary.LittleEndian.AppendUint32(head, uint32(len(part)))
+	head := make([]byte, 4, entryTable)
+	size := int64(entryTable)
+	for _, part := range e.parts() {
+		head = binary.LittleEndian.AppendUint32(head, uint32(len(*part)))
+		head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(*part, castagnoli))
+		size += int64(len(*part))
 	}
 	head = binary.LittleEndian.AppendUint64(head, uint64(e.code.segment.size))
 	head = append(head, e.module[:]...)
-	for _, part := range parts {
-		head = append(head, part...)
-	}
-	head = head[:cap(head)]
 	binary.LittleEndian.PutUint32(head, crc32.Checksum(head[4:], castagnoli))
-	return head
+	for _, part := range e.parts() {
+		head = append(head, *part...)
+	}
+	return append(head, make([]byte, wholePages(size)-size)...)
 }
 
 // write writes the entry as temporary and gives it its final name once it is on disk. A file of that name that somebody

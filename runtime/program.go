@@ -1,11 +1,13 @@
 package runtime
 
 import (
+	"bytes"
 	"fmt"
-	"slices"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"boxer.dev/internal/wasm"
 )
 
 // boxerModule is the import module by which a program shows that it is made for boxer.
@@ -24,40 +26,53 @@ type unfitError struct{ reason string }
 
 func (e *unfitError) Error() string { return e.reason }
 
-func newProgram(r wazero.Runtime, compiled wazero.CompiledModule) (*program, error) {
-	start, ok := compiled.ExportedFunctions()["_start"]
-	if !ok {
+// newProgram looks at what the module imports and exports. The engine would tell as well, but to do so it writes an account
+// of every function.
+func newProgram(r wazero.Runtime, code *machineCode) (*program, error) {
+	m, err := wasm.Parse(code.shown)
+	if err != nil {
+		return nil, &invalidModuleError{err}
+	}
+	start, ok := m.Export("_start")
+	if !ok || start.Kind != wasm.ExternFunc {
 		return nil, &unfitError{"WebAssembly library: it exports no function _start"}
 	}
-	if len(start.ParamTypes()) > 0 || len(start.ResultTypes()) > 0 {
+	if t := m.FuncType(start.Index); t.Params.Len+t.Results.Len > 0 {
 		return nil, &unfitError{"its function _start takes or returns values; WASI's does neither"}
 	}
-	p := &program{wazero: r, compiled: compiled}
-	for _, function := range compiled.ImportedFunctions() {
-		module, name, _ := function.Import()
-		if err := provides(r, module, name, function); err != nil {
-			return nil, err
+	p := &program{wazero: r, compiled: code.CompiledModule}
+	host := hostFunctions{}
+	for _, i := range m.Imports {
+		switch i.Kind {
+		case wasm.ExternFunc:
+			if err := host.provide(r, i, m.Types[i.Type]); err != nil {
+				return nil, err
+			}
+			p.knowsDir = p.knowsDir || i.Module == boxerModule
+		case wasm.ExternMemory:
+			return nil, &unfitError{fmt.Sprintf("it imports the memory %q.%q; a program brings its own", i.Module, i.Name)}
 		}
-		p.knowsDir = p.knowsDir || module == boxerModule
-	}
-	for _, memory := range compiled.ImportedMemories() {
-		module, name, _ := memory.Import()
-		return nil, &unfitError{fmt.Sprintf("it imports the memory %q.%q; a program brings its own", module, name)}
 	}
 	return p, nil
 }
 
-// provides checks an imported function against what the host's modules have.
-func provides(r wazero.Runtime, module, name string, want api.FunctionDefinition) error {
-	var have api.FunctionDefinition
-	if host := r.Module(module); host != nil {
-		have = host.ExportedFunctionDefinitions()[name]
+// hostFunctions are what the host's modules have, as far as they have been asked for.
+type hostFunctions map[string]map[string]api.FunctionDefinition
+
+// provide checks an imported function against what the host has.
+func (h hostFunctions) provide(r wazero.Runtime, i wasm.Import, want wasm.FuncType) error {
+	if _, known := h[i.Module]; !known {
+		h[i.Module] = nil
+		if host := r.Module(i.Module); host != nil {
+			h[i.Module] = host.ExportedFunctionDefinitions()
+		}
 	}
+	have := h[i.Module][i.Name]
 	if have == nil {
-		return &unfitError{fmt.Sprintf("it imports the function %q.%q, which boxer does not have (it has WASI preview 1)", module, name)}
+		return &unfitError{fmt.Sprintf("it imports the function %q.%q, which boxer does not have (it has WASI preview 1)", i.Module, i.Name)}
 	}
-	if !slices.Equal(have.ParamTypes(), want.ParamTypes()) || !slices.Equal(have.ResultTypes(), want.ResultTypes()) {
-		return &unfitError{fmt.Sprintf("it imports the function %q.%q with another type than WASI has it", module, name)}
+	if !bytes.Equal(have.ParamTypes(), want.Params.Encoding) || !bytes.Equal(have.ResultTypes(), want.Results.Encoding) {
+		return &unfitError{fmt.Sprintf("it imports the function %q.%q with another type than WASI has it", i.Module, i.Name)}
 	}
 	return nil
 }

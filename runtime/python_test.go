@@ -190,3 +190,31 @@ func BenchmarkPythonCold(b *testing.B) {
 	b.ReportMetric(load.Load.Seconds()*1e3/float64(b.N), "load-ms")
 	b.ReportMetric(run.Run.Seconds()*1e3/float64(b.N), "run-ms")
 }
+
+// BenchmarkPythonLoad is what a process pays for the interpreter's machine code, which is in the cache.
+func BenchmarkPythonLoad(b *testing.B) {
+	box, options := newPython(b), Options{CacheDir: b.TempDir()}
+	s, err := box.sandbox(&Cmd{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.close()
+	first, err := box.command(s, &Cmd{Args: []string{"python3"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	found, err := s.find(&first)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, f := range map[string]form{"plain": plain, "restorable": restorable} {
+		module := found.module
+		module.form = f
+		newEngineLoad(b, options, module)
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				newEngineLoad(b, options, module)
+			}
+		})
+	}
+}

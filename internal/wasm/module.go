@@ -141,6 +141,23 @@ func (m *Module) NumFuncs() int { return m.imported[ExternFunc] + len(m.Function
 // NumImported is the number of imports of that kind: the indices below it are imported.
 func (m *Module) NumImported(kind ExternKind) int { return m.imported[kind] }
 
+// FuncType is the type of a function, imported or defined.
+func (m *Module) FuncType(index uint32) FuncType {
+	if defined := int64(index) - int64(m.imported[ExternFunc]); defined >= 0 {
+		return m.Types[m.Functions[defined]]
+	}
+	for _, i := range m.Imports {
+		if i.Kind != ExternFunc {
+			continue
+		}
+		if index == 0 {
+			return m.Types[i.Type]
+		}
+		index--
+	}
+	panic("an index beyond the functions") // Parse has checked what a module names
+}
+
 // Export finds an export by its name.
 func (m *Module) Export(name string) (Export, bool) {
 	i := slices.IndexFunc(m.Exports, func(e Export) bool { return e.Name == name })
