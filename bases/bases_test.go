@@ -54,8 +54,8 @@ func manifest(t *testing.T, img v1.Image) *v1.Manifest {
 func TestPythonStandsOnRoot(t *testing.T) {
 	root := manifest(t, image(t, bases.Root, "root")).Layers
 	python := manifest(t, image(t, bases.Python, "python:3.13")).Layers
-	if len(root) != 1 || len(python) != 4 {
-		t.Fatalf("%d and %d layers, want 1 and 4", len(root), len(python))
+	if len(root) != 1 || len(python) != 5 {
+		t.Fatalf("%d and %d layers, want 1 and 5", len(root), len(python))
 	}
 	if diff := cmp.Diff(root[0], python[0]); diff != "" {
 		t.Errorf("lowest layer (-root +python):\n%s", diff)
@@ -75,6 +75,9 @@ func TestSizes(t *testing.T) {
 	}
 	if size := layers[3].Size; size > 2*mega {
 		t.Errorf("pip takes %d bytes", size)
+	}
+	if size := layers[4].Size; size > 3*mega {
+		t.Errorf("the memory image takes %d bytes", size)
 	}
 }
 

@@ -4,10 +4,11 @@
 #   build.sh             build what is not in the cache, then install it
 #   build.sh --refresh   look for newer package revisions first
 #
-# A build is identified by a digest of the recipe (the files in this folder) and of the package revisions that it was
-# made from. Those are recorded when packages are fetched, so that nothing is fetched twice. $XDG_CACHE_HOME/boxer/bases
-# keeps finished builds, downloads and intermediate steps. PYTHON_SRC=FOLDER takes another Python source tree (3.13 or
-# later, not yet patched or configured) in place of the pinned one, with intermediate steps of its own.
+# A build is identified by a digest of the recipe (the files in this folder, and what takes memory images) and of the
+# package revisions that it was made from. Those are recorded when packages are fetched, so that nothing is fetched twice.
+# $XDG_CACHE_HOME/boxer/bases keeps finished builds, downloads and intermediate steps. PYTHON_SRC=FOLDER takes another
+# Python source tree (3.13 or later, not yet patched or configured) in place of the pinned one, with intermediate steps of
+# its own.
 set -eu
 umask 022
 export LC_ALL=C.UTF-8 TZ=UTC0
@@ -21,6 +22,8 @@ export BASES WORK APT_HOME="$WORK/apt" SRC="$WORK/src" SYSROOT="$WORK/sysroot" N
 export AR=llvm-ar-19 RANLIB=llvm-ranlib-19
 # Bulk memory, saturating conversions and sign extension: 13 % smaller and 4 % faster, and every runtime has them.
 export WASM_CFLAGS='-O3 -g0 -DNDEBUG -fno-strict-aliasing -mbulk-memory -mnontrapping-fptoint -msign-ext'
+# What decides what a memory image looks like, relative to the repository.
+imagers='runtime/capture.go runtime/memory/header.go'
 JOBS=$(nproc)
 export JOBS
 
@@ -42,7 +45,8 @@ recipe_digest() {
 	{
 		(cd "$BASES" && find apt.sh build.sh fetch.sh pack.sh tools.sh unpack.sh pack python root -type f \
 			! -name '*_test.go' ! -path '*/layout/*' ! -path 'python/tests/*' ! -path 'python/*test*.sh' |
-			sort | xargs sha256sum)
+			sort | xargs sha256sum
+			cd .. && sha256sum $imagers)
 		[ -z "${PYTHON_SRC:-}" ] || source_digest
 	} | digest
 }
@@ -94,7 +98,8 @@ build() {
 	step link 'linking' "$python/link.sh" "$(stamp cross)" "$python"/boxer/*.[ch]
 	step root 'laying out the root' "$BASES/root/tree.sh" "$(stamp unpack)"
 	step tree 'laying out Python' "$python/tree.sh" "$(stamp link)" "$python/install_wheel.py"
-	step pack 'packing' "$BASES/pack.sh" "$(stamp tree)" "$(stamp root)" "$BASES"/pack/*.go
+	step pack 'packing' "$BASES/pack.sh" "$(stamp tree)" "$(stamp root)" "$BASES"/pack/*.go \
+		$(for file in $imagers; do echo "$BASES/../$file"; done)
 }
 
 # install_layout NAME copies a finished layout to where it is embedded from, the index last.

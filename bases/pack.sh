@@ -39,7 +39,7 @@ root="$ROOT_TREE=minimal root: users, CA certificates, time zones"
 cd "$BASES/.."
 go build -trimpath -o "$WORK/pack" ./bases/pack
 "$WORK/pack" "$layouts/root" root "$WORK/root.json" "$root"
-"$WORK/pack" "$layouts/python" "python:$VERSION" "$WORK/python.json" "$root" \
+"$WORK/pack" -snapshot python3 "$layouts/python" "python:$VERSION" "$WORK/python.json" "$root" \
 	"$TREE/interpreter=CPython $full for wasm32-wasip1" \
 	"$TREE/library=standard library of CPython $full" \
 	"$TREE/pip=pip, as bundled with CPython $full"

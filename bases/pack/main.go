@@ -1,14 +1,16 @@
 // Command pack makes an OCI image layout out of folders: the last step of the recipes beside it.
 //
-//	pack LAYOUT REF CONFIG 'FOLDER=how it was made'...
+//	pack [-snapshot PROGRAM] LAYOUT REF CONFIG 'FOLDER=how it was made'...
 //
 // LAYOUT is replaced. REF becomes the image's org.opencontainers.image.ref.name. CONFIG is a JSON file in the form of
 // the image-spec's config.md without what the layers determine. Each folder becomes one layer, lowest first. Equal
 // folders give equal bytes: entries are sorted, owned by root and dated 1980-01-01, the earliest day that zip files know.
+// With -snapshot a further layer holds the program's memory image.
 package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,24 +31,32 @@ import (
 var epoch = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 func main() {
-	if len(os.Args) < 5 {
-		fmt.Fprintln(os.Stderr, "usage: pack LAYOUT REF CONFIG 'FOLDER=how it was made'...")
+	snapshot := flag.String("snapshot", "", "`program` to take a memory image of")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: pack [-snapshot PROGRAM] LAYOUT REF CONFIG 'FOLDER=how it was made'...")
+	}
+	flag.Parse()
+	if flag.NArg() < 4 {
+		flag.Usage()
 		os.Exit(2)
 	}
-	if err := pack(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]); err != nil {
+	if err := pack(flag.Arg(0), flag.Arg(1), flag.Arg(2), flag.Args()[3:], *snapshot); err != nil {
 		fmt.Fprintln(os.Stderr, "pack:", err)
 		os.Exit(1)
 	}
 }
 
 // pack writes the layout beside its place and moves it there when it is complete.
-func pack(dest, ref, config string, layers []string) error {
+func pack(dest, ref, config string, layers []string, snapshot string) error {
 	scratch, err := os.MkdirTemp(filepath.Dir(dest), ".pack")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(scratch)
 	img, err := image(config, layers, scratch)
+	if err == nil && snapshot != "" {
+		img, err = addCapture(img, snapshot, scratch)
+	}
 	if err != nil {
 		return err
 	}
@@ -78,16 +88,21 @@ func image(configPath string, layers []string, scratch string) (v1.Image, error)
 	}
 	for i, arg := range layers {
 		folder, createdBy, _ := strings.Cut(arg, "=")
-		layer, err := tarball.LayerFromFile(files[i], tarball.WithMediaType(types.OCILayerZStd))
-		if err != nil {
+		if img, err = appendLayer(img, files[i], createdBy); err != nil {
 			return nil, fmt.Errorf("packing %s: %w", folder, err)
-		}
-		history := v1.History{Created: v1.Time{Time: epoch}, CreatedBy: createdBy}
-		if img, err = mutate.Append(img, mutate.Addendum{Layer: layer, History: history}); err != nil {
-			return nil, err
 		}
 	}
 	return img, nil
+}
+
+// appendLayer puts a layer, which lies in a file, on top of the image.
+func appendLayer(img v1.Image, file, createdBy string) (v1.Image, error) {
+	layer, err := tarball.LayerFromFile(file, tarball.WithMediaType(types.OCILayerZStd))
+	if err != nil {
+		return nil, err
+	}
+	history := v1.History{Created: v1.Time{Time: epoch}, CreatedBy: createdBy}
+	return mutate.Append(img, mutate.Addendum{Layer: layer, History: history})
 }
 
 // writeLayers packs every layer's folder into a file below scratch, side by side.

@@ -99,7 +99,7 @@ func packed(t *testing.T, seed int) (dir string, img v1.Image) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "layout")
 	layers := []string{folder(t, seed) + "=first", folder(t, seed+1) + "=second"}
-	if err := pack(dir, "test:1", config(t), layers); err != nil {
+	if err := pack(dir, "test:1", config(t), layers, ""); err != nil {
 		t.Fatal(err)
 	}
 	index, err := layout.ImageIndexFromPath(dir)
@@ -199,7 +199,7 @@ func TestLayoutIsReplacedOnlyByACompleteOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := filepath.Join(t.TempDir(), "missing")
-	if err := pack(dir, "test:2", config(t), []string{missing + "=nothing"}); err == nil {
+	if err := pack(dir, "test:2", config(t), []string{missing + "=nothing"}, ""); err == nil {
 		t.Fatal("packing a folder that is not there succeeded")
 	}
 	after, err := os.ReadFile(filepath.Join(dir, "index.json"))

@@ -14,6 +14,7 @@ import (
 // One direction only: cmd → builder, runtime → oci → vfs.
 var allowed = map[string][]string{
 	"cmd/boxer":          {"bases", "builder", "internal/volume", "oci", "runtime", "vfs"},
+	"bases/pack":         {"oci", "runtime", "vfs"},
 	"builder":            {"oci", "vfs"},
 	"runtime":            {"internal/coreutils", "internal/lockfile", "internal/shell", "internal/wasm", "oci", "runtime/memory", "runtime/wasi", "vfs"},
 	"runtime/wasi":       {"vfs"},

@@ -1,0 +1,141 @@
+//go:build linux && (amd64 || arm64)
+
+package memory
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func testImage(t *testing.T, size int) *Image {
+	t.Helper()
+	contents := make([]byte, size)
+	for at := 0; at < size; at += 3 * PageSize {
+		contents[at] = 1
+	}
+	var b bytes.Buffer
+	if _, _, err := Encode(&b, &Header{Size: uint64(size)}, contents, nil); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Parse(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := Cache{}.Open(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { i.Close() })
+	return i
+}
+
+// The scan that new kernels have and the table that all have find the same pages: written ones, whether the image has
+// something there or a hole, and none that were only read.
+func TestScanAndPagemapAgree(t *testing.T) {
+	i := testImage(t, 4<<20)
+	m, err := i.New(4 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	file, err := pagemap()
+	if err != nil {
+		t.Fatalf("this test needs /proc: %v", err)
+	}
+	b := m.Reallocate(i.Size)
+	sum := byte(0)
+	for at := range b {
+		sum += b[at]
+	}
+	want := []span{}
+	for page := uint64(1); page < i.Size/hostPage; page += page%5 + 1 {
+		b[page*hostPage] = sum
+		want = appendPage(want, page*hostPage)
+	}
+	read, err := m.readPagemap(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(read, want) {
+		t.Errorf("the table tells %v, want %v", read, want)
+	}
+	scanned, err := m.scan(file)
+	if errors.Is(err, unix.ENOTTY) {
+		t.Skip("this kernel has no PAGEMAP_SCAN (Linux 6.7)")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(scanned, want) {
+		t.Errorf("the scan tells %v, want %v", scanned, want)
+	}
+}
+
+// More runs of pages than one call of the scan can tell.
+func TestScanOfManyRuns(t *testing.T) {
+	i := testImage(t, 8<<20)
+	m, err := i.New(8 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	b := m.Reallocate(i.Size)
+	for at := uint64(0); at < i.Size; at += 2 * hostPage {
+		b[at] = 0xff
+	}
+	runs, err := m.written()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uint64(len(runs)) != i.Size/hostPage/2 {
+		t.Errorf("%d runs, want %d", len(runs), i.Size/hostPage/2)
+	}
+}
+
+// Written pages that the kernel has moved to swap are written pages (wasmtime #14357). Where there is no swap, asking for
+// them to be moved has no effect, and the pages are found present.
+func TestWrittenPagesInSwapAreFound(t *testing.T) {
+	i := testImage(t, 1<<20)
+	m, err := i.New(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	b := m.Reallocate(i.Size)
+	for at := uint64(0); at < i.Size; at += hostPage {
+		b[at] = 0xff
+	}
+	if err := unix.Madvise(b, unix.MADV_PAGEOUT); err != nil {
+		t.Logf("the kernel moves nothing out: %v", err)
+	}
+	if _, err := m.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b, i.bytes) {
+		t.Error("the memory is not as the image")
+	}
+}
+
+// A kernel or a sandbox without /proc: the image is mapped anew.
+func TestResetWithoutPagemap(t *testing.T) {
+	i := testImage(t, 1<<20)
+	m, err := i.New(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	b := m.Reallocate(i.Size)
+	for at := range b {
+		b[at] = 0xff
+	}
+	if err := m.remap(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b, i.bytes) {
+		t.Error("the memory is not as the image")
+	}
+}
