@@ -88,6 +88,9 @@ func (c *codeCache) load(ctx context.Context, module source, compiling func() fu
 		return nil, false, err
 	}
 	if err = e.write(c.path(module.digest, ".tmp"), c.path(module.digest, ".code")); err == nil {
+		if err := prune(c.dir, time.Now()); err != nil {
+			c.warn(err)
+		}
 		var code *machineCode
 		if code, err = c.fetch(ctx, module); err == nil { // in memory that the system can take back
 			return code, false, nil
@@ -108,6 +111,7 @@ func (c *codeCache) fetch(ctx context.Context, module source) (*machineCode, err
 	if e.module != module.digest {
 		return nil, errDamaged
 	}
+	markUsed(c.path(module.digest, ".code"))
 	return c.use(ctx, e, module)
 }
 
