@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,5 +43,17 @@ func TestAptEntries(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+}
+
+// TestOtherSource holds that what is no source tree of Python is refused before anything is fetched or built.
+func TestOtherSource(t *testing.T) {
+	for _, source := range []string{t.TempDir(), filepath.Join(t.TempDir(), "missing")} {
+		build := exec.Command("./build.sh")
+		build.Env = append(os.Environ(), "XDG_CACHE_HOME="+t.TempDir(), "PYTHON_SRC="+source)
+		out, err := build.CombinedOutput()
+		if want := "PYTHON_SRC=" + source + " is no source tree of Python\n"; err == nil || !strings.HasSuffix(string(out), want) {
+			t.Errorf("%v, %q", err, out)
+		}
 	}
 }
