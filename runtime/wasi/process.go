@@ -133,7 +133,7 @@ func (p *Process) LeftOpen() (names []string) {
 		}
 		name := "a pipe or stream"
 		if n, ok := d.object.(*node); ok {
-			name = n.Name()
+			name = path.Join("/", n.Name())
 		}
 		names = append(names, name)
 	}
