@@ -102,7 +102,7 @@ func parseAST(data []byte) (res *parser.Result, err error) {
 			err = fmt.Errorf("cannot be parsed: %v", r)
 		}
 	}()
-	return parser.Parse(bytes.NewReader(data))
+	return parseLines(data)
 }
 
 func (b *Boxfile) warn(at *parser.Range, text string) {
@@ -237,6 +237,9 @@ func parseInstruction(node *parser.Node) (parsed any, err error) {
 	}
 	if h.refuse != nil {
 		return nil, h.refuse
+	}
+	if h.parse != nil {
+		return h.parse(node)
 	}
 	defer func() {
 		if r := recover(); r != nil {

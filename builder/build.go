@@ -103,6 +103,9 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.finish(ctx); err != nil {
+		return nil, err
+	}
 	b.warnOfUnusedArgs()
 	img, err := s.image()
 	if err != nil {
@@ -175,13 +178,7 @@ func (b *build) stage(ctx context.Context, i int) (*stage, error) {
 	if err != nil {
 		return nil, b.file.errorAt(src.from.line, src.from.name, err)
 	}
-	total := 0
-	for _, in := range src.steps {
-		if handlers[strings.ToLower(in.name)].step {
-			total++
-		}
-	}
-	s.total = total
+	s.total = countSteps(src.steps)
 	for _, in := range src.steps {
 		if err := s.do(ctx, in); err != nil {
 			return nil, b.file.errorAt(in.line, in.name, err)
@@ -189,6 +186,19 @@ func (b *build) stage(ctx context.Context, i int) (*stage, error) {
 	}
 	b.stages[i] = s
 	return s, nil
+}
+
+// countSteps counts what is shown as a step. Of several SNAPSHOT that is one.
+func countSteps(steps []*instruction) (n int) {
+	snapshot := 0
+	for _, in := range steps {
+		if _, ok := in.cmd.(*snapshotCommand); ok {
+			snapshot = 1
+		} else if handlers[strings.ToLower(in.name)].step {
+			n++
+		}
+	}
+	return n + snapshot
 }
 
 // prepare builds the stages that a stage copies from, so that no stage is built in the middle of another.

@@ -13,7 +13,7 @@
 // [Options.Epoch], owners and order are fixed, RUN gets a clock and random numbers that follow from the build's inputs.
 //
 // What the package does not do itself is handed in: [Options.Resolve] finds bases, [Options.Rootfs] opens them,
-// [Options.Run] executes a command in the box.
+// [Options.Run] executes a command in the box, [Options.Snapshot] takes an image of a program's memory.
 package builder
 
 import (
@@ -57,6 +57,9 @@ type Options struct {
 	// Run executes a command of RUN and returns its exit status. err is what kept the command from running or ended it in
 	// another way than by exiting; its method Hint() string, if it has one, tells the user what to do about it.
 	Run func(ctx context.Context, r RunRequest) (status int, err error)
+
+	// Snapshot takes a memory image of a program for SNAPSHOT. err is as Run's; that of a program which cannot be captured too.
+	Snapshot func(ctx context.Context, r SnapshotRequest) (*Snapshot, error)
 
 	// Progress hears what happens; nil: nobody does.
 	Progress Progress

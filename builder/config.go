@@ -104,11 +104,14 @@ func (s *stage) commandLine(c instructions.ShellDependantCmdLine) []string {
 	if !c.PrependShell {
 		return c.CmdLine
 	}
-	shell := s.config.Shell
-	if len(shell) == 0 {
-		shell = []string{"/bin/sh", "-c"}
+	return append(s.shell(), strings.Join(c.CmdLine, " "))
+}
+
+func (s *stage) shell() []string {
+	if len(s.config.Shell) == 0 {
+		return []string{"/bin/sh", "-c"}
 	}
-	return append(slices.Clone(shell), strings.Join(c.CmdLine, " "))
+	return slices.Clone(s.config.Shell)
 }
 
 func runCmd(_ context.Context, s *stage, _ *instruction, c *instructions.CmdCommand) error {

@@ -8,12 +8,15 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
 // handler says what becomes of one kind of instruction.
 type handler struct {
 	// run carries it out. It leaves the instruction's history entry and, if files changed, its layer.
 	run func(ctx context.Context, s *stage, in *instruction) error
+	// parse reads one that BuildKit does not know.
+	parse func(node *parser.Node) (instructions.Command, error)
 	// check refuses forms of it when the Boxfile is parsed.
 	check func(parsed any) error
 	// refuse, if set, is why it is not done at all.
@@ -43,14 +46,14 @@ func init() {
 		command.Copy:       {run: typed(runCopy), check: checked(checkCopy), step: true},
 		command.Add:        {run: typed(runAdd), check: checked(checkAdd), step: true},
 		command.Run:        {run: typed(runRun), check: checked(checkRun), step: true},
+		snapshotName:       {run: typed(runSnapshot), parse: parseSnapshot}, // the step is that of stage.finish
 
 		command.Onbuild: {refuse: withHint(errors.New("not supported"),
 			"put the instruction into the Boxfiles that start FROM this box")},
 		command.Healthcheck: {refuse: withHint(errors.New("not supported: nothing would ask a box for its health"),
 			"leave the line out, or let whatever starts the box check it")},
-		"snapshot": {refuse: withHint(errors.New("not supported by this version"), "leave the line out: the box runs without it, only starting slower")},
-		"limit":    {refuse: withHint(errors.New("not supported by this version"), "leave the line out")},
-		"allow":    {refuse: withHint(errors.New("not supported by this version"), "leave the line out: a box is given nothing of the host but what `boxer run` is told to give")},
+		"limit": {refuse: withHint(errors.New("not supported by this version"), "leave the line out")},
+		"allow": {refuse: withHint(errors.New("not supported by this version"), "leave the line out: a box is given nothing of the host but what `boxer run` is told to give")},
 	}
 }
 

@@ -117,6 +117,14 @@ func withHint(err error, format string, args ...any) error {
 	return &hinted{err, fmt.Sprintf(format, args...)}
 }
 
+// orHint adds a hint to an error that has none.
+func orHint(err error, hint string) error {
+	if hintOf(err) != "" {
+		return err
+	}
+	return withHint(err, "%s", hint)
+}
+
 // hintOf returns the outermost hint in err's chain.
 func hintOf(err error) string {
 	var h interface{ Hint() string }

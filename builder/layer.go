@@ -23,8 +23,7 @@ const whiteoutPrefix = ".wh."
 
 // commit makes what an edit changed into a layer of the stage. A stage whose files are as they were gets none.
 func (s *stage) commit(ctx context.Context, e *edit, createdBy string) error {
-	file := filepath.Join(s.build.temp, fmt.Sprintf("%d.layer", s.build.layers))
-	s.build.layers++
+	file := s.build.layerFile()
 	written, err := s.write(ctx, e, file)
 	if err := errors.Join(err, e.close()); err != nil {
 		return err
@@ -33,13 +32,15 @@ func (s *stage) commit(ctx context.Context, e *edit, createdBy string) error {
 		s.note(createdBy)
 		return nil
 	}
-	opened, err := vfs.OpenLayer(file)
+	layers, err := s.withLayer(file)
 	if err != nil {
-		return fmt.Errorf("opening the new layer: %w", err)
+		return err
 	}
-	s.build.opened = append(s.build.opened, opened.Close)
-	layers := append(s.layers[:len(s.layers):len(s.layers)], opened)
-	layer, err := s.pack(vfs.New(s.layers...), vfs.New(layers...))
+	changes, err := vfs.Diff(vfs.New(s.layers...), vfs.New(layers...))
+	if err != nil {
+		return fmt.Errorf("comparing files: %w", err)
+	}
+	layer, err := s.pack(changes)
 	if err != nil {
 		return err
 	}
@@ -48,12 +49,24 @@ func (s *stage) commit(ctx context.Context, e *edit, createdBy string) error {
 	return nil
 }
 
-// pack makes the image layer that leads from one tree to the other.
-func (s *stage) pack(before, after *vfs.FS) (v1.Layer, error) {
-	changes, err := vfs.Diff(before, after)
+// layerFile names the file of a further layer.
+func (b *build) layerFile() string {
+	b.layers++
+	return filepath.Join(b.temp, fmt.Sprintf("%d.layer", b.layers))
+}
+
+// withLayer opens a layer's file and gives the stage's layers with it on top.
+func (s *stage) withLayer(file string) ([]*vfs.Layer, error) {
+	opened, err := vfs.OpenLayer(file)
 	if err != nil {
-		return nil, fmt.Errorf("comparing files: %w", err)
+		return nil, fmt.Errorf("opening the new layer: %w", err)
 	}
+	s.build.opened = append(s.build.opened, opened.Close)
+	return append(s.layers[:len(s.layers):len(s.layers)], opened), nil
+}
+
+// pack makes an image layer of changes.
+func (s *stage) pack(changes []vfs.Change) (v1.Layer, error) {
 	layer, err := oci.NewLayer(changes, oci.LayerOptions{Compression: s.build.opts.Compression, Dir: s.build.opts.TempDir})
 	if err != nil {
 		return nil, fmt.Errorf("packing the layer: %w", err)

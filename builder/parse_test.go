@@ -32,7 +32,12 @@ func TestParseErrors(t *testing.T) {
 
 		{"HEALTHCHECK", "FROM scratch\nHEALTHCHECK CMD true\n", "Boxfile:2: HEALTHCHECK: not supported", "leave the line out"},
 		{"ONBUILD", "FROM scratch\nONBUILD RUN true\n", "Boxfile:2: ONBUILD: not supported", "FROM this box"},
-		{"SNAPSHOT", "FROM scratch\nSNAPSHOT import app\n", "Boxfile:2: SNAPSHOT: not supported", "leave the line out"},
+		{"SNAPSHOT before FROM", "SNAPSHOT import app\n", "Boxfile:1: SNAPSHOT: there is no FROM before it", "FROM"},
+		{"SNAPSHOT with flags", "FROM scratch\nSNAPSHOT --all import app\n", "Boxfile:2: SNAPSHOT: it takes no flags", ""},
+		{"SNAPSHOT without end", "FROM scratch\n snapshot <<EOF\nimport app\n", "Boxfile:2: SNAPSHOT: unterminated heredoc\n     2 |  snapshot <<EOF", ""},
+		{"SNAPSHOT of nothing", "FROM scratch\nSNAPSHOT <<EOF\n\nEOF\n", "Boxfile:2: SNAPSHOT: the here-document is empty", ""},
+		{"SNAPSHOT of two", "FROM scratch\nSNAPSHOT <<A <<B\nA\nB\n", "Boxfile:2: SNAPSHOT: a here-document is all of the text", ""},
+		{"SNAPSHOT continued", "FROM scratch\nSNAPSHOT \\\n<<A\nENV a=1\nA\n", "Boxfile:2: SNAPSHOT: a here-document is all of the text", ""},
 		{"LIMIT", "FROM scratch\nLIMIT memory=1g\n", "Boxfile:2: LIMIT: not supported", "leave the line out"},
 		{"ALLOW", "FROM scratch\nALLOW net\n", "Boxfile:2: ALLOW: not supported", "leave the line out"},
 		{"mount", "FROM scratch\nRUN --mount=type=cache,target=/c true\n", "Boxfile:2: RUN: --mount is not supported", "COPY what the command needs"},
@@ -182,6 +187,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte("FROM a AS b\nCOPY --from=b <<x <<-y /\n1\nx\n\t2\ny\nRUN --network=none <<E cat\n$a\nE\nEXPOSE 1-2/udp"))
+	f.Add([]byte("FROM a\nSNAPSHOT <<E\nSNAPSHOT <<F\nE\nCOPY a \\\nSNAPSHOT <<E\nE\nsnapshot import a, \\\n b"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := Parse("Boxfile", bytes.NewReader(data))
 		var placed *Error

@@ -18,6 +18,7 @@ type Step struct {
 	Layer    v1.Hash // digest of the layer it left; zero: none
 	Size     int64   // bytes of that layer as stored
 	Duration time.Duration
+	Snapshot *Snapshot // that the layer holds, or nil
 }
 
 // Warning is something that the user should know and that does not fail the build.

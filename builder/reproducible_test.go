@@ -18,6 +18,7 @@ COPY **/*.py /flat/
 WORKDIR /work
 RUN random /r && write new x && env /env
 ENV a=$v
+SNAPSHOT import app
 `
 
 // makeContext writes the same files in an order of its own, with times of its own.
@@ -55,7 +56,7 @@ func makeContext(t *testing.T, seed uint64) *os.Root {
 
 func digestOf(t *testing.T, opts Options) string {
 	t.Helper()
-	opts.Run = testRun
+	opts.Run, opts.Snapshot = testRun, testSnapshot
 	res, err := Build(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)

@@ -34,6 +34,8 @@ type stage struct {
 	cmdSet bool        // by this stage
 	seed   seed        // follows from all that went into the stage
 
+	snapshot *instruction // the last SNAPSHOT, to be carried out by finish; nil: none
+
 	index, total int
 	step         *Step // being carried out, or nil
 }
@@ -48,6 +50,9 @@ func (s *stage) from(ctx context.Context, base string, i int) error {
 	if j, ok := b.find(base, i); ok && !isNumber(base) {
 		parent, err := b.stage(ctx, j)
 		if err != nil {
+			return err
+		}
+		if err := parent.finish(ctx); err != nil {
 			return err
 		}
 		s.inherit(parent)
@@ -149,12 +154,17 @@ func (s *stage) do(ctx context.Context, in *instruction) error {
 	if !handlers[strings.ToLower(in.name)].step {
 		return s.dispatch(ctx, in)
 	}
+	return s.show(in, func() error { return s.dispatch(ctx, in) })
+}
+
+// show carries out an instruction as a step that is told of.
+func (s *stage) show(in *instruction, carryOut func() error) error {
 	s.index++
 	s.step = &Step{Stage: s.name, Index: s.index, Total: s.total, Line: in.line, Instruction: in.text}
 	progress := s.build.opts.Progress
 	progress.Start(s.step)
 	began := time.Now()
-	err := s.dispatch(ctx, in)
+	err := carryOut()
 	s.step.Duration = time.Since(began)
 	progress.Done(s.step, err)
 	s.build.steps = append(s.build.steps, *s.step)

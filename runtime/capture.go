@@ -34,11 +34,15 @@ type Capture struct {
 type NotCapturableError struct {
 	Program string
 	Reason  string
+	hint    string
 }
 
 func (e *NotCapturableError) Error() string {
 	return fmt.Sprintf("no memory image can be taken of %q: %s", e.Program, e.Reason)
 }
+
+// Hint says what to do about it; empty if nobody knows.
+func (e *NotCapturableError) Hint() string { return e.hint }
 
 // Capture initialises the program that c names and writes an image of its memory to w: what wizer.initialize, which it must
 // export, has left behind. Arguments, environment and directory are there as in a run; what the program writes to files
@@ -83,7 +87,10 @@ func checkCapturable(found executable) error {
 		return refuse(err.Error())
 	}
 	if e, ok := m.Export(exportInitialize); !ok || e.Kind != wasm.ExternFunc {
-		return refuse("it exports no function " + exportInitialize)
+		return &NotCapturableError{
+			Program: found.path, Reason: "it exports no function " + exportInitialize,
+			hint: "only a program that was built for it can be captured: it exports that function, as Wizer's convention has it",
+		}
 	}
 	if err := m.CheckCapturable(); err != nil {
 		return refuse(err.Error())
@@ -154,7 +161,10 @@ func (s *shot) initialize(ctx context.Context) (err error) {
 	}
 	s.elapsed = time.Since(started)
 	if left := process.LeftOpen(); len(left) > 0 {
-		return s.refuse("its initialisation leaves open " + printable(strings.Join(left, ", ")))
+		return &NotCapturableError{
+			Program: s.found.path, Reason: "its initialisation leaves open " + printable(strings.Join(left, ", ")),
+			hint: "open files when they are needed, or close them before the initialisation ends",
+		}
 	}
 	return nil
 }

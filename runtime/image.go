@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 	"sync"
 
 	"boxer.dev/runtime/memory"
@@ -14,7 +16,9 @@ import (
 // whose memory it is. The topmost layer that has one decides; a whiteout means none.
 
 // ImageName is the name, below /.boxer of a layer, of a memory image of the module.
-func ImageName(module memory.Digest) string { return module.String() + ".image" }
+func ImageName(module memory.Digest) string { return module.String() + imageSuffix }
+
+const imageSuffix = ".image"
 
 // images are the memory images of a box. They are opened when a program is first run.
 type images struct {
@@ -49,6 +53,37 @@ func (b *Box) image(module digest) *boxImage {
 	}
 	b.images.known[module] = found
 	return found
+}
+
+// Captured gives the names by which programs were called of which the box has memory images: those of the topmost layer
+// first.
+func (b *Box) Captured() (programs []string, err error) {
+	decided := map[string]bool{}
+	for _, layer := range slices.Backward(b.tree.Layers()) {
+		var names []string
+		err := layer.ReservedNames(func(name string, whiteout bool) {
+			if strings.HasSuffix(name, imageSuffix) && !decided[name] && !whiteout {
+				names = append(names, name)
+			}
+			decided[name] = true
+		})
+		if err != nil {
+			return nil, err
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			stored, err := layer.ReservedFile(name)
+			if err != nil {
+				return nil, err
+			}
+			image, err := memory.Parse(stored)
+			if err != nil {
+				return nil, fmt.Errorf("reading %s: %w", name, err)
+			}
+			programs = append(programs, image.Program)
+		}
+	}
+	return programs, nil
 }
 
 func (b *Box) findImage(module digest) (*boxImage, error) {

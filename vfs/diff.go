@@ -12,13 +12,23 @@ type Change struct {
 	Entry
 	tree *FS
 	ino  uint64
+	open func() (io.ReadCloser, error) // nil: the contents are those of the inode
+}
+
+// NewChange makes a change of an entry that no tree shows: see Reserved. open
+// gives its contents, of e.Size bytes, if it is a regular file.
+func NewChange(e Entry, open func() (io.ReadCloser, error)) Change {
+	return Change{Entry: e, open: open}
 }
 
 // Open returns the contents of a regular file, as they were when Diff was
 // called; other entries have none (EINVAL).
 func (c Change) Open() (io.ReadCloser, error) {
-	if !c.Mode.IsRegular() || c.Whiteout || c.HardLink != "" {
+	if !c.Mode.IsRegular() || c.Whiteout || c.HardLink != "" || c.open == nil && c.tree == nil {
 		return nil, pathError("open", c.Path, syscall.EINVAL)
+	}
+	if c.open != nil {
+		return c.open()
 	}
 	c.tree.mu.Lock()
 	defer c.tree.mu.Unlock()

@@ -126,7 +126,8 @@ func (a *app) builderOptions(ctx context.Context, o buildOptions, store *oci.Sto
 	engine := &lazyEngine{app: a, ctx: ctx}
 	options := builder.Options{
 		Boxfile: boxfile, Context: context, Args: args, Target: o.target, Compression: compression,
-		Resolve: a.fromImages(store).Resolve, Rootfs: store.Rootfs, Run: engine.run,
+		Resolve: a.fromImages(store).Resolve, Rootfs: store.Rootfs,
+		Run: engine.run, Snapshot: engine.snapshot,
 	}
 	if !o.quiet {
 		options.Progress = &plainProgress{w: a.stderr}
@@ -152,21 +153,28 @@ func buildArgs(flags []string) (map[string]string, error) {
 	return args, nil
 }
 
-// lazyEngine runs the commands of RUN. The engine is made when the first of them needs it.
+// lazyEngine runs the commands of RUN, and takes the memory images of SNAPSHOT. The engine is made when the first of them
+// needs it.
 type lazyEngine struct {
 	app    *app
 	ctx    context.Context
 	engine *runtime.Engine
 }
 
-func (l *lazyEngine) run(ctx context.Context, r builder.RunRequest) (status int, err error) {
+func (l *lazyEngine) start() (_ *runtime.Engine, err error) {
 	if l.engine == nil {
-		if l.engine, err = l.app.engine(l.ctx); err != nil {
-			return 0, err
-		}
+		l.engine, err = l.app.engine(l.ctx)
+	}
+	return l.engine, err
+}
+
+func (l *lazyEngine) run(ctx context.Context, r builder.RunRequest) (status int, err error) {
+	engine, err := l.start()
+	if err != nil {
+		return 0, err
 	}
 	config := v1.Config{Env: r.Env, User: r.User}
-	err = l.engine.NewBox(r.FS, config).Run(ctx, &runtime.Cmd{
+	err = engine.NewBox(r.FS, config).Run(ctx, &runtime.Cmd{
 		Args: r.Args, Dir: r.Dir, FS: r.FS, Stdout: r.Stdout, Stderr: r.Stderr, Now: r.Now, Random: r.Random,
 	})
 	var exit *runtime.ExitError
@@ -174,4 +182,33 @@ func (l *lazyEngine) run(ctx context.Context, r builder.RunRequest) (status int,
 		return exit.Code, nil
 	}
 	return 0, err
+}
+
+func (l *lazyEngine) snapshot(ctx context.Context, r builder.SnapshotRequest) (*builder.Snapshot, error) {
+	engine, err := l.start()
+	if err != nil {
+		return nil, err
+	}
+	box := engine.NewBox(r.FS, r.Config)
+	captured, err := box.Captured()
+	if err != nil {
+		return nil, err
+	}
+	program := r.Program
+	if len(captured) > 0 {
+		program = captured[0]
+	}
+	if program == "" {
+		return nil, withHint(errors.New("the box names no program"), "name it by ENTRYPOINT or CMD")
+	}
+	taken, err := box.Capture(ctx, &runtime.Cmd{
+		Entrypoint: []string{program}, Args: r.Args, Stdout: r.Stdout, Stderr: r.Stderr, Now: r.Now, Random: r.Random,
+	}, r.Image)
+	if err != nil {
+		return nil, err
+	}
+	return &builder.Snapshot{
+		File: runtime.ImageName(taken.Module), Program: program,
+		Pages: taken.Pages, Elapsed: taken.Elapsed, Entropy: taken.Entropy,
+	}, nil
 }
