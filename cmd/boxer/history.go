@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ func (a *app) history(ctx context.Context, o imagesOptions, ref string) error {
 	}
 	table := newTable(a.stdout)
 	for _, r := range append([]historyRow{historyHeading}, rows...) {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.ID, r.CreatedSince, printable(r.CreatedBy), r.Size, printable(r.Comment))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.ID, r.CreatedSince, cell(r.CreatedBy), r.Size, cell(r.Comment))
 	}
 	return table.Flush()
 }
@@ -83,6 +84,11 @@ func (a *app) historyRows(ctx context.Context, o imagesOptions, ref string) ([]h
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// cell is a text that may hold here-documents as it fits into a table.
+func cell(text string) string {
+	return printable(strings.NewReplacer("\n", " ", "\t", " ").Replace(text))
 }
 
 func shortened(text string, whole bool) string {
