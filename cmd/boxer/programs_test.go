@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,11 +18,24 @@ func buildPrograms(t *testing.T) string {
 	dir := t.TempDir()
 	for _, source := range sources {
 		name := filepath.Base(filepath.Dir(source))
-		build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, name+".wasm"), source)
+		build := exec.Command("go", "build", "-trimpath", "-buildmode", buildMode(t, source), "-o", filepath.Join(dir, name+".wasm"), source)
 		build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 		if output, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("compiling %s: %v\n%s", source, err, output)
 		}
 	}
 	return dir
+}
+
+// buildMode is that of a reactor where functions are exported, and else that of a command.
+func buildMode(t *testing.T, source string) string {
+	t.Helper()
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte("//go:wasmexport")) {
+		return "c-shared"
+	}
+	return "default"
 }
