@@ -109,3 +109,23 @@ func (p *program) release(i *instance, err error, keep int, stats *Stats) {
 		i.close()
 	}
 }
+
+// Settle waits until no reset is going on in the background: instances that can be used again are ready then. No run may be
+// going on.
+func (e *Engine) Settle() {
+	e.mutex.Lock()
+	var programs []*program
+	for _, s := range e.programs {
+		select {
+		case <-s.ready:
+			if s.program != nil {
+				programs = append(programs, s.program)
+			}
+		default:
+		}
+	}
+	e.mutex.Unlock()
+	for _, p := range programs {
+		p.pools.resets.Wait()
+	}
+}

@@ -62,7 +62,7 @@ A box sees its own files and what the command line grants it; nothing else.`,
 		buildCommand(a), runCommand(a),
 		imagesCommand(a), inspectCommand(a), historyCommand(a), tagCommand(a), removeCommand(a),
 		saveCommand(a), loadCommand(a),
-		volumeCommand(a), versionCommand(a),
+		volumeCommand(a), benchCommand(a), versionCommand(a),
 	)
 	root.AddCommand(refusedCommands()...)
 	root.SetHelpCommand(helpCommand(root))
