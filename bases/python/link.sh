@@ -14,7 +14,7 @@ for file in "$here"/*.c; do
 	name=${file##*/}
 	"$cc" $WASM_CFLAGS -std=c11 -Wall -Wextra -Wno-unused-parameter -Werror \
 		-D_GNU_SOURCE -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_GETPID -D_WASI_EMULATED_PROCESS_CLOCKS \
-		-I"$SRC/python/Include" -I"$SRC/python/Include/internal" -I"$CROSS" \
+		-I"$SRC/python/Include" -I"$SRC/python/Include/internal" -I"$CROSS" -I"$DEPS/include" \
 		-c "$file" -o "$objects/${name%.c}.o"
 done
 

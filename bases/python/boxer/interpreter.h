@@ -4,6 +4,14 @@
 
 #include <Python.h>
 
+#define BOXER_TEXT(x) #x
+#define BOXER_VERSION(major, minor) BOXER_TEXT(major) "." BOXER_TEXT(minor)
+
+// The interpreter's place.
+#define PYTHON_VERSION BOXER_VERSION(PY_MAJOR_VERSION, PY_MINOR_VERSION)
+#define PYTHON_BIN "/usr/local/bin"
+#define PYTHON_LIBRARY "/usr/local/lib/python" PYTHON_VERSION
+
 // What a run was given on its command line.
 struct arguments {
 	int count;
@@ -20,15 +28,21 @@ PyStatus read_config(PyConfig *config, struct arguments args);
 // start_fresh initialises Python for these arguments.
 PyStatus start_fresh(struct arguments args);
 
+// capture brings up an interpreter that start_captured can continue. The arguments are those of a plain python3, or of a
+// "python3 -c STATEMENT" that is run first: what it imported stays.
+PyStatus capture(struct arguments args);
+
 // captured_serves tells whether the interpreter that capture left in memory can do what these arguments and the
-// environment ask for. It cannot where they ask for what must act before initialisation.
+// environment ask for. It cannot where they ask for what must act before initialisation, nor where the run would import
+// other modules than those that are held.
 int captured_serves(struct arguments args);
 
 // start_captured takes that interpreter up and makes it as if it had just been started with these arguments. If it does
 // not serve, it is torn down and started anew; the hash seed alone cannot be changed any more then.
 PyStatus start_captured(struct arguments args);
 
-// capture brings up an interpreter that start_captured can continue.
-PyStatus capture(void);
+// run_captured runs what start_captured prepared and ends it as Py_RunMain does, without taking the interpreter apart.
+// It returns the exit status.
+int run_captured(void);
 
 #endif

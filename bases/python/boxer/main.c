@@ -6,6 +6,7 @@
 // boxer.serves tells whether such a copy can do what the run wants; if not, the run is better off without one.
 #include "interpreter.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <wasi/libc-environ.h>
@@ -62,9 +63,12 @@ EXPORT("wizer.initialize") void boxer_capture(void)
 	PyStatus status;
 
 	boxer_initialize();
-	status = capture();
-	if (PyStatus_Exception(status))
-		report_and_exit(status);
+	enter_working_directory();
+	status = capture(read_arguments());
+	if (PyStatus_Exception(status)) {
+		fprintf(stderr, "python3: %s\n", status.err_msg);
+		exit(1);
+	}
 	captured = 1;
 }
 
@@ -100,5 +104,5 @@ EXPORT("_start") void boxer_start(void)
 
 	if (PyStatus_Exception(status))
 		report_and_exit(status);
-	exit(Py_RunMain());
+	exit(captured && captured_serves(args) ? run_captured() : Py_RunMain());
 }
