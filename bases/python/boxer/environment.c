@@ -5,18 +5,15 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "zone.h"
 
 extern char **environ;
 
-static char **variables;      // PYTHON*, NULL at the end
-static char *ctype;           // what names the locale of characters
-static char *time_zone;       // TZ
-static char link_target[256]; // of /etc/localtime
-static PyObject *os_environ;  // the dict that os.environ is a view of
+static char **variables;     // PYTHON*, NULL at the end
+static char *ctype;          // what names the locale of characters
+static char *time_zone;      // TZ
+static PyObject *os_environ; // the dict that os.environ is a view of
 
 // acts tells whether a variable acts on Python's start. PYTHON_VERSION is one that images for Python carry for people.
 static int acts(const char *entry)
@@ -43,13 +40,6 @@ static char *zone_name(void)
 	return value ? value : "";
 }
 
-static void read_link(char target[sizeof link_target])
-{
-	ssize_t n = readlink("/etc/localtime", target, sizeof link_target - 1);
-
-	target[n > 0 ? n : 0] = 0;
-}
-
 int capture_environment(void)
 {
 	PyObject *posix = PyImport_ImportModule("posix");
@@ -68,7 +58,6 @@ int capture_environment(void)
 	for (char **entry = environ; entry && *entry; entry++)
 		if (acts(*entry) && (variables[count++] = strdup(*entry)) == NULL)
 			return -1;
-	read_link(link_target);
 	return 0;
 }
 
@@ -129,20 +118,6 @@ static int fill_dict(void)
 	return 0;
 }
 
-// same_zone tells whether local time is the captured one. A link into the system's zones says which one it is; a file in
-// its place would have to be read.
-static int same_zone(void)
-{
-	char target[sizeof link_target];
-
-	if (strcmp(zone_name(), time_zone) != 0)
-		return 0;
-	if (*time_zone)
-		return 1;
-	read_link(target);
-	return *target && strcmp(target, link_target) == 0;
-}
-
 static int renew_zone(void)
 {
 	PyObject *module, *result;
@@ -161,5 +136,6 @@ int renew_environment(void)
 		setlocale(LC_CTYPE, "");
 	if (fill_dict() < 0)
 		return -1;
-	return same_zone() ? 0 : renew_zone();
+	// What /etc/localtime says has been read for the capture; the host serves no run to which it says something else.
+	return strcmp(zone_name(), time_zone) == 0 ? 0 : renew_zone();
 }
