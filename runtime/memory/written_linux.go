@@ -55,7 +55,7 @@ type scanArg struct {
 	categoryInverted, categoryMask, categoryAnyOfMask, returnMask uint64
 }
 
-type pageRegion struct{ start, end, categories uint64 }
+type pageRegion struct{ start, end, _ uint64 } // the last are categories
 
 // scan asks by PAGEMAP_SCAN.
 func (m *Memory) scan(file *os.File) (runs []span, err error) {
