@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -59,11 +60,14 @@ type pageRegion struct{ start, end, _ uint64 } // the last are categories
 
 // scan asks by PAGEMAP_SCAN.
 func (m *Memory) scan(file *os.File) (runs []span, err error) {
-	var regions [regionsAtATime]pageRegion
+	regions := new([regionsAtATime]pageRegion)
+	var pinner runtime.Pinner // the system gets its address as a number, and stacks move
+	pinner.Pin(regions)
+	defer pinner.Unpin()
 	base := uint64(m.base())
 	arg := scanArg{
 		start: base, end: base + m.size,
-		vec: uint64(uintptr(unsafe.Pointer(&regions))), vecLen: regionsAtATime,
+		vec: uint64(uintptr(unsafe.Pointer(regions))), vecLen: regionsAtATime,
 		categoryInverted: pageFile, categoryMask: pageFile, categoryAnyOfMask: pagePresent | pageSwapped,
 	}
 	arg.size = uint64(unsafe.Sizeof(arg))
