@@ -6,9 +6,9 @@
 #
 # A build is identified by a digest of the recipe (the files in this folder, and what takes memory images) and of the
 # package revisions that it was made from. Those are recorded when packages are fetched, so that nothing is fetched twice.
-# $XDG_CACHE_HOME/boxer/bases keeps finished builds, downloads and intermediate steps. PYTHON_SRC=FOLDER takes another
-# Python source tree (3.13 or later, not yet patched or configured) in place of the pinned one, with intermediate steps of
-# its own.
+# $XDG_CACHE_HOME/boxer/bases keeps the latest finished builds, downloads and intermediate steps. PYTHON_SRC=FOLDER takes
+# another Python source tree (3.13 or later, not yet patched or configured) in place of the pinned one, with intermediate
+# steps of its own.
 set -eu
 umask 022
 export LC_ALL=C.UTF-8 TZ=UTC0
@@ -16,6 +16,7 @@ export LC_ALL=C.UTF-8 TZ=UTC0
 BASES=$(cd "$(dirname "$0")" && pwd)
 CACHE=${XDG_CACHE_HOME:-${HOME:?}/.cache}/boxer/bases
 WORK=$CACHE/work${PYTHON_SRC:+-other}
+KEEP=8 # finished builds, of 12 MB each
 log=$CACHE/build.log
 export BASES WORK APT_HOME="$WORK/apt" SRC="$WORK/src" SYSROOT="$WORK/sysroot" NATIVE="$WORK/native" \
 	DEPS="$WORK/deps" CROSS="$WORK/cross" PROGRAM="$WORK/python.wasm" TREE="$WORK/tree" ROOT_TREE="$WORK/root"
@@ -129,6 +130,7 @@ recorded=$CACHE/$recipe.revisions
 if [ "${1:-}" != --refresh ] && [ -f "$recorded" ]; then
 	key=$(build_key "$recipe" "$recorded")
 	if [ -d "$CACHE/$key" ]; then
+		touch "$CACHE/$key" "$recorded"
 		install_all
 		exit 0
 	fi
@@ -154,6 +156,8 @@ if [ ! -d "$CACHE/$key" ]; then
 	mv "$CACHE/$key.new" "$CACHE/$key"
 	say "[$(($(date +%s) - started)) s] done"
 fi
+touch "$CACHE/$key"
 cp "$WORK/revisions" "$recorded.new"
 mv "$recorded.new" "$recorded"
+"$BASES/prune.sh" "$CACHE" "$KEEP"
 install_all
