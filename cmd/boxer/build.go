@@ -128,9 +128,10 @@ func (a *app) builderOptions(ctx context.Context, o buildOptions, store *oci.Sto
 		Boxfile: boxfile, Context: context, Args: args, Target: o.target, Compression: compression,
 		Resolve: a.fromImages(store).Resolve, Rootfs: store.Rootfs,
 		Run: engine.run, Snapshot: engine.snapshot,
+		Progress: &plainProgress{w: a.stderr},
 	}
-	if !o.quiet {
-		options.Progress = &plainProgress{w: a.stderr}
+	if o.quiet {
+		options.Progress = quietProgress{a.stderr}
 	}
 	return options, nil
 }

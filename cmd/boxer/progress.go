@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -118,4 +119,19 @@ func summarize(w io.Writer, result *builder.Result, tags []string) error {
 	}
 	fmt.Fprintf(w, "built %s: %s, of which %s its own\n", name, size(whole.Size), size(own))
 	return nil
+}
+
+// quietProgress tells nothing of a build that succeeds, and of another what the command that failed wrote last.
+type quietProgress struct{ w io.Writer }
+
+func (quietProgress) Start(*builder.Step)          {}
+func (quietProgress) Output(*builder.Step, []byte) {}
+func (quietProgress) Note(string)                  {}
+func (quietProgress) Warn(builder.Warning)         {}
+
+func (p quietProgress) Done(_ *builder.Step, err error) {
+	var failed *builder.RunError
+	if errors.As(err, &failed) && failed.Output != "" {
+		fmt.Fprintln(p.w, failed.Output)
+	}
 }

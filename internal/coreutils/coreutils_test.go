@@ -244,3 +244,14 @@ func BenchmarkGrep(b *testing.B) {
 		run(b, Env{Stdin: strings.NewReader(text)}, "grep", "-c", "lazy cat")
 	}
 }
+
+// TestReadmeCountsUtilities holds the number that the README gives to the truth.
+func TestReadmeCountsUtilities(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("%d utilities", len(Names())); !strings.Contains(string(readme), want) {
+		t.Errorf("README.md does not tell of %s", want)
+	}
+}
