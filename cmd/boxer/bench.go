@@ -35,8 +35,9 @@ func benchStartCommand(a *app) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "start [OPTIONS]",
 		Short: "Measure how fast programs start, and what each costs",
-		Long: `Measure how fast programs start, and what each costs. Every figure is a median with its quartiles; what
-is compared is measured in turns, and a ratio is the median over pairs of neighbours.
+		Long: `Measure how fast programs start, and what each costs. Every figure is a median with its
+quartiles; what is compared is measured in turns, and a ratio is the median over pairs of
+neighbours.
 
 Instances that are ready are kept in this process, as a server keeps them; a whole process is
 ` + "`boxer run python:3.13 -c \"print('hello')\"`" + ` beside the host's own Python with -I.`,
