@@ -83,3 +83,24 @@ func BenchmarkRun(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPooledRun is a run of a program that does next to nothing, on an instance from the pool: what boxer itself
+// takes. With and without waiting for the reset.
+func BenchmarkPooledRun(b *testing.B) {
+	e := newEngine(b, Options{Keep: 4})
+	box := load(b, e, imaged(b, e, initialised(nil, nil)))
+	once := func(stats *Stats) {
+		if err := box.Run(context.Background(), &Cmd{Args: []string{"/p"}, Stats: stats}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, stats := range map[string]*Stats{"background": nil, "foreground": new(Stats)} {
+		b.Run(name, func(b *testing.B) {
+			once(stats)
+			b.ReportAllocs()
+			for b.Loop() {
+				once(stats)
+			}
+		})
+	}
+}

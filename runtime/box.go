@@ -1,9 +1,12 @@
 package runtime
 
 import (
+	"errors"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -26,6 +29,9 @@ type Box struct {
 // Load makes a box of an image's opened layers, which must stay open as long as the box is used.
 func (e *Engine) Load(root *oci.Rootfs) (*Box, error) {
 	b := &Box{engine: e, tree: root.FS(), diffIDs: map[*vfs.Layer]string{}, pristine: true}
+	if err := makeTmp(b.tree); err != nil {
+		return nil, err
+	}
 	if root.Config == nil {
 		return b, nil
 	}
@@ -37,8 +43,18 @@ func (e *Engine) Load(root *oci.Rootfs) (*Box, error) {
 }
 
 // NewBox makes a box of a tree and the configuration that goes with it. The box runs on forks of the tree as it is now.
-func (e *Engine) NewBox(tree *vfs.FS, config v1.Config) *Box {
-	return &Box{engine: e, tree: tree.Fork(), config: config}
+func (e *Engine) NewBox(tree *vfs.FS, config v1.Config) (*Box, error) {
+	b := &Box{engine: e, tree: tree.Fork(), config: config}
+	return b, makeTmp(b.tree)
+}
+
+// makeTmp makes the directory that every program believes in, as old as can be: runs of equal boxes are equal.
+func makeTmp(tree *vfs.FS) error {
+	err := tree.Mkdir("/tmp", 0o777)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return errors.Join(err, tree.Chmod("/tmp", 0o777|fs.ModeSticky), tree.Chtimes("/tmp", time.Unix(0, 0), time.Unix(0, 0)))
 }
 
 var errNoCommand error = noCommandError{}

@@ -77,7 +77,11 @@ func newBox(t testing.TB, files map[string]string, config v1.Config) *Box {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e.NewBox(newTree(t, files), config)
+	b, err := e.NewBox(newTree(t, files), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // result is what a run leaves for others to see.

@@ -21,7 +21,11 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer engine.Close()
-	box := engine.NewBox(vfs.New(), v1.Config{Env: []string{"NAME=box"}})
+	box, err := engine.NewBox(vfs.New(), v1.Config{Env: []string{"NAME=box"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 
 	err = box.Run(ctx, &runtime.Cmd{Args: []string{"sh", "-c", "echo hello from a $NAME; exit 3"}, Stdout: os.Stdout})
 	var exit *runtime.ExitError

@@ -172,7 +172,11 @@ func runnable(file *vfs.File) bool {
 	return err == nil && wasm.Identify(head).Kind == wasm.Core
 }
 
+// readHead gives the beginning of a file, by which its kind is told.
 func readHead(file *vfs.File) ([]byte, error) {
+	if _, _, contents, ok := file.InLayer(); ok {
+		return contents[:min(len(contents), wasm.HeadSize)], nil
+	}
 	head := make([]byte, wasm.HeadSize)
 	n, err := file.ReadAt(head, 0)
 	if err == io.EOF {

@@ -96,7 +96,10 @@ func TestModuleChangedByTheGuestIsAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	tree := vfs.New(layerOf(t, 1))
-	b := e.NewBox(tree, v1.Config{})
+	b, err := e.NewBox(tree, v1.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	find := func(tree *vfs.FS) digest {
 		t.Helper()
 		s, err := b.sandbox(&Cmd{FS: tree})

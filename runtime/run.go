@@ -70,9 +70,6 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 	if s.tree == nil {
 		s.tree = b.tree.Fork()
 		s.tree.Configure(vfs.Config{Now: s.clock.Now, Limits: c.Limits})
-		if err := makeTmp(s.tree); err != nil {
-			return nil, err
-		}
 	}
 	devices := vfs.Devices(vfs.DeviceSet{
 		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Random: c.Random, Terminal: c.Terminal != nil,
@@ -111,18 +108,6 @@ func (b *Box) command(s *sandbox, c *Cmd) (command, error) {
 		args: argv, env: b.environ(c), dir: dir, user: who, umask: defaultUmask,
 		stdin: c.Stdin, stdout: c.Stdout, stderr: c.Stderr,
 	}, nil
-}
-
-// makeTmp makes the directory that every program believes in.
-func makeTmp(tree *vfs.FS) error {
-	err := tree.Mkdir("/tmp", 0o777)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return tree.Chmod("/tmp", 0o777|fs.ModeSticky)
 }
 
 // close takes the mounts out of the caller's tree again, and closes the host's files. A tree of the run's own goes with

@@ -52,8 +52,11 @@ func TestBacktraceOfCachedCodeHasNames(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {
 		e := newEngine(t, Options{CacheDir: dir})
-		b := e.NewBox(newTree(t, map[string]string{"/trap": string(startModule(0x00).module(names("crash_here")))}), v1.Config{})
-		_, err := run(t, b, Cmd{Args: []string{"/trap"}})
+		b, err := e.NewBox(newTree(t, map[string]string{"/trap": string(startModule(0x00).module(names("crash_here")))}), v1.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = run(t, b, Cmd{Args: []string{"/trap"}})
 		if err == nil || !strings.Contains(err.Error(), "crash_here") {
 			t.Error(err)
 		}

@@ -174,8 +174,11 @@ func (l *lazyEngine) run(ctx context.Context, r builder.RunRequest) (status int,
 	if err != nil {
 		return 0, err
 	}
-	config := v1.Config{Env: r.Env, User: r.User}
-	err = engine.NewBox(r.FS, config).Run(ctx, &runtime.Cmd{
+	box, err := engine.NewBox(r.FS, v1.Config{Env: r.Env, User: r.User})
+	if err != nil {
+		return 0, err
+	}
+	err = box.Run(ctx, &runtime.Cmd{
 		Args: r.Args, Dir: r.Dir, FS: r.FS, Stdout: r.Stdout, Stderr: r.Stderr, Now: r.Now, Random: r.Random,
 	})
 	var exit *runtime.ExitError
@@ -190,7 +193,10 @@ func (l *lazyEngine) snapshot(ctx context.Context, r builder.SnapshotRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	box := engine.NewBox(r.FS, r.Config)
+	box, err := engine.NewBox(r.FS, r.Config)
+	if err != nil {
+		return nil, err
+	}
 	captured, err := box.Captured()
 	if err != nil {
 		return nil, err
