@@ -7,9 +7,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
@@ -53,6 +56,7 @@ type run struct {
 	env   []string
 	dir   string
 	stdin string
+	mount string // a folder of the host, for /app
 }
 
 // A result is what a run leaves behind.
@@ -61,8 +65,11 @@ type result struct {
 	stdout, stderr string
 }
 
-// box returns a function that runs Python as a box does.
-func box(t *testing.T) func(*testing.T, run) result {
+// box returns a function that runs Python as a box does, fresh one that does so without a memory image.
+func box(t *testing.T) func(*testing.T, run) result   { return boxed(t, false) }
+func fresh(t *testing.T) func(*testing.T, run) result { return boxed(t, true) }
+
+func boxed(t *testing.T, fresh bool) func(*testing.T, run) result {
 	engine, err := runtime.New(t.Context(), runtime.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -74,10 +81,14 @@ func box(t *testing.T) func(*testing.T, run) result {
 	}
 	return func(t *testing.T, r run) result {
 		var stdout, stderr bytes.Buffer
-		err := loaded.Run(t.Context(), &runtime.Cmd{
-			Args: append([]string{"python3"}, r.args...), Env: r.env, Dir: r.dir,
+		cmd := &runtime.Cmd{
+			Args: append([]string{"python3"}, r.args...), Env: r.env, Dir: r.dir, Fresh: fresh,
 			Stdin: strings.NewReader(r.stdin), Stdout: &stdout, Stderr: &stderr,
-		})
+		}
+		if r.mount != "" {
+			cmd.Mounts = []runtime.Mount{{Source: r.mount, Target: "/app", ReadOnly: true}}
+		}
+		err := loaded.Run(t.Context(), cmd)
 		return result{runtime.ExitStatus(err), stdout.String(), stderr.String()}
 	}
 }
@@ -136,12 +147,13 @@ func (i *image) call(t *testing.T, instance api.Module, export string, p *wasi.P
 	return result, false
 }
 
+var env = []string{"PATH=/usr/local/bin:/bin"}
+
 // captured returns a function that runs Python as a box with a memory image does: out of it, if that serves.
 func captured(t *testing.T) func(*testing.T, run) result {
 	i := newImage(t)
 	return func(t *testing.T, r run) result {
-		env := []string{"PATH=/usr/local/bin:/bin"}
-		before := &wasi.Process{Env: append(env, "STALE=1"), Stderr: os.Stderr}
+		before := &wasi.Process{Env: slices.Concat(env, []string{"STALE=1"}), Stderr: os.Stderr}
 		defer before.Close()
 		instance := i.instance(t)
 		if status, exited := i.call(t, instance, "wizer.initialize", before); exited {
@@ -149,7 +161,7 @@ func captured(t *testing.T) func(*testing.T, run) result {
 		}
 		var stdout, stderr bytes.Buffer
 		process := &wasi.Process{
-			Args: append([]string{"python3"}, r.args...), Env: append(env, r.env...), Dir: r.dir,
+			Args: append([]string{"python3"}, r.args...), Env: slices.Concat(env, r.env), Dir: r.dir,
 			Stdin: strings.NewReader(r.stdin), Stdout: &stdout, Stderr: &stderr,
 		}
 		defer process.Close()
@@ -202,6 +214,151 @@ func TestCommandLine(t *testing.T) {
 							got.status, c.status, got.stdout, c.stdout, got.stderr, c.stderr)
 					}
 				})
+			}
+		})
+	}
+}
+
+var address = regexp.MustCompile(`0x[0-9a-f]+`)
+
+// compare compares but for the addresses of objects.
+func compare(t *testing.T, anew, continued result) {
+	t.Helper()
+	for _, r := range []*result{&anew, &continued} {
+		r.stdout, r.stderr = address.ReplaceAllString(r.stdout, "0x"), address.ReplaceAllString(r.stderr, "0x")
+	}
+	if diff := cmp.Diff(anew, continued, cmp.AllowUnexported(result{})); diff != "" {
+		t.Errorf("(-started anew +continued):\n%s", diff)
+	}
+}
+
+// endings are programs whose ends can be seen from outside. Expected is what Python does when it takes itself apart.
+var endings = map[string]string{
+	"finalizer":             "class A:\n  def __del__(self): print('end of', type(self))\na = A()",
+	"finalizer in a cycle":  "class A:\n  def __del__(self): print('end', __name__)\na = A(); a.a = [a]",
+	"no dict":               "class A:\n  __slots__ = ()\n  def __del__(self): print('end')\na = A()",
+	"held by the library":   "import json\nclass A:\n  def __del__(self): print('end')\njson.a = A()",
+	"held by builtins":      "import builtins\nclass A:\n  def __del__(self): print('end')\nbuiltins.a = A()",
+	"order":                 "import json, sys\nclass A:\n  def __init__(self, n): self.n = n\n  def __del__(self): print('end', self.n)\njson.a, sys.a, a = A(1), A(2), A(3)",
+	"failing finalizer":     "import sys\nsys.unraisablehook = lambda u: print(u.exc_type)\nclass A:\n  def __del__(self): 1 / 0\na = A()",
+	"generator":             "def g():\n  try: yield\n  finally: print('closed')\nx = g(); next(x)",
+	"coroutine":             "async def f(): pass\nx = f()",
+	"weak reference":        "import weakref\nclass A: pass\na = A(); r = weakref.ref(a, lambda r: print('gone'))",
+	"weakref.finalize":      "import weakref\nclass A: pass\na = A(); weakref.finalize(a, print, 'gone')",
+	"exit functions":        "import atexit\natexit.register(print, 1); atexit.register(print, 2)",
+	"thread's exit":         "import threading\nthreading._register_atexit(print, 'exit')",
+	"logging":               "import logging, sys\nh = logging.StreamHandler(sys.stdout); h.close = lambda: print('closed')\nlogging.getLogger().addHandler(h)",
+	"open file":             "import atexit\nf = open('/tmp/f', 'w'); f.write('x')\nclass A:\n  def __del__(self, open=open): f.close(); print(open('/tmp/f').read())\na = A()",
+	"temporary directory":   "import tempfile\nd = tempfile.TemporaryDirectory()",
+	"stream replaced":       "import sys, io\nprint(1)\nsys.stdout = io.StringIO(); print(2)",
+	"stream of its own":     "import sys\nclass W:\n  def write(self, s): sys.__stdout__.write(s.upper())\n  def flush(self): sys.__stdout__.write('flushed')\nsys.stdout = W(); print('x')",
+	"stream closed":         "import sys\nprint(1); sys.stdout.close()",
+	"stream gone":           "import os\nprint(1); os.close(1)",
+	"exception in cycle":    "class A:\n  def __del__(self): print('end')\ndef f():\n  a = A(); 1 / 0\nf()",
+	"exit status in atexit": "import atexit, sys\natexit.register(lambda: 1 / 0); sys.exit(3)",
+	"modules cleared":       "import sys\nsys.modules.clear(); print(1)",
+}
+
+// TestEndsAsPythonDoes holds runs that continue the base's memory image against runs of an interpreter started anew.
+func TestEndsAsPythonDoes(t *testing.T) {
+	continued, anew := box(t), fresh(t)
+	for name, source := range endings {
+		t.Run(name, func(t *testing.T) {
+			r := run{args: []string{"-c", source}}
+			compare(t, anew(t, r), continued(t, r))
+		})
+	}
+}
+
+// TestStartsAsPythonDoes does so for what a program can see of its start.
+func TestStartsAsPythonDoes(t *testing.T) {
+	continued, anew := box(t), fresh(t)
+	const look = "import os, sys, time, locale, warnings, __main__\n" +
+		"print(sys.argv, sys.orig_argv, sys.flags, sys.path, sys.warnoptions, sys._xoptions, sys.executable, sys.prefix)\n" +
+		"print(sorted(vars(__main__)), __name__, __doc__, __spec__, __package__, vars(__main__).get('__file__'))\n" +
+		"print(warnings.filters, os.getcwd(), sorted(os.environ.items()), time.tzname, time.timezone)\n" +
+		"print(locale.setlocale(locale.LC_CTYPE), sys.stdin, sys.stdout, sys.stderr, sys.stdout.errors, sys.stderr.line_buffering)\n"
+	dir := t.TempDir()
+	for name, text := range map[string]string{"main.py": look, "random.py": "x = 1", "uses.py": "import random; print(random.x)", "s/a.py": look} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cases := map[string]run{
+		"command":               {args: []string{"-c", look, "-x", "é"}},
+		"input":                 {stdin: look},
+		"dash":                  {args: []string{"-", "a"}, stdin: look, dir: "/tmp"},
+		"script":                {args: []string{"/app/s/a.py", "a"}},
+		"relative script":       {args: []string{"./a.py"}, dir: "/app/s"},
+		"module":                {args: []string{"-m", "a", "b"}, dir: "/app/s"},
+		"folder":                {args: []string{"/app/s"}},
+		"hidden module":         {args: []string{"/app/uses.py"}},
+		"hidden for commands":   {args: []string{"-c", "import random; print(random.x)"}, dir: "/app"},
+		"hidden by PYTHONPATH":  {args: []string{"-c", "import random; print(random.x)"}, env: []string{"PYTHONPATH=/app"}},
+		"missing script":        {args: []string{"/app/nowhere.py"}},
+		"missing module":        {args: []string{"-m", "nowhere"}},
+		"imported module":       {args: []string{"-m", "asyncio.tasks"}},
+		"syntax error":          {args: []string{"-c", "1 +"}},
+		"traceback":             {args: []string{"-c", "def f():\n  1 / 0\nf()"}},
+		"zone":                  {args: []string{"-c", look}, env: []string{"TZ=Asia/Tokyo"}},
+		"locale":                {args: []string{"-c", look}, env: []string{"LC_ALL=de_DE.UTF-8"}},
+		"C locale":              {args: []string{"-c", look}, env: []string{"LC_ALL=C"}},
+		"unbuffered":            {args: []string{"-c", look}, env: []string{"PYTHONUNBUFFERED=1"}},
+		"options":               {args: []string{"-I", "-W", "error", "-X", "dev", "-c", look}},
+		"empty":                 {args: []string{""}},
+		"attached":              {args: []string{"-cprint(1)"}},
+		"no more arguments":     {args: []string{"-c"}},
+		"argument like options": {args: []string{"-c", look, "-m", "x", "--"}},
+	}
+	for name, r := range cases {
+		t.Run(name, func(t *testing.T) {
+			r.mount = dir
+			compare(t, anew(t, r), continued(t, r))
+		})
+	}
+}
+
+// TestCaptureOfApplication captures statements as python3 -c runs them.
+func TestCaptureOfApplication(t *testing.T) {
+	cases := []struct {
+		name, statement string
+		status          int
+		stderr          string // what it contains
+		program, stdout string
+	}{
+		{"imports", "import html", 0, "", "import sys; print('html' in sys.modules, 'html' in globals(), sys.argv, sys.path.count(''))", "True False ['-c'] 1\n"},
+		{"seeded generator", "import random, sys; sys.r = random.Random(3); sys.r.random()", 0, "", "import sys, random; r = random.Random(3); r.random(); print(sys.r.random() == r.random())", "True\n"},
+		{"exit functions", "import atexit; atexit.register(print, 'captured')", 0, "", "print(1)", "1\ncaptured\n"},
+		{"finalizer", "import json\nclass A:\n  def __del__(self): print('end')\njson.a = A()", 0, "", "print(1)", "1\nend\n"},
+		{"exception", "1 / 0", 1, "ZeroDivisionError", "", ""},
+		{"exit", "raise SystemExit(0)", 1, "SystemExit", "", ""},
+		{"open file", "import sys; sys.f = open('/etc/passwd')", 1, "/etc/passwd", "", ""},
+		{"thread", "import threading; threading.Thread(target=print).start()", 1, "can't start new thread", "", ""},
+	}
+	i := newImage(t)
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			capturing := &wasi.Process{Args: []string{"python3", "-c", c.statement}, Env: env, Stderr: &stderr}
+			defer capturing.Close()
+			instance := i.instance(t)
+			status, _ := i.call(t, instance, "wizer.initialize", capturing)
+			if int(status) != c.status || !strings.Contains(stderr.String(), c.stderr) {
+				t.Fatalf("status %d, want %d; stderr %q, want %q within", status, c.status, &stderr, c.stderr)
+			}
+			if c.status != 0 {
+				return
+			}
+			process := &wasi.Process{Args: []string{"python3", "-c", c.program}, Env: env, Stdout: &stdout, Stderr: &stderr}
+			defer process.Close()
+			if serves, _ := i.call(t, instance, "boxer.serves", process); serves == 0 {
+				t.Fatal("does not serve")
+			}
+			if i.call(t, instance, "_start", process); stdout.String() != c.stdout {
+				t.Errorf("%q, want %q; stderr %q", &stdout, c.stdout, &stderr)
 			}
 		})
 	}

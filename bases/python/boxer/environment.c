@@ -5,10 +5,11 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wasi/api.h>
 
 #include "zone.h"
 
-extern char **environ;
+extern char **environ, **__wasilibc_environ;
 
 static char **variables;     // PYTHON*, NULL at the end
 static char *ctype;          // what names the locale of characters
@@ -40,25 +41,86 @@ static char *zone_name(void)
 	return value ? value : "";
 }
 
-int capture_environment(void)
+static int fill_dict(void)
 {
-	PyObject *posix = PyImport_ImportModule("posix");
+	for (char **entry = environ; entry && *entry; entry++) {
+		const char *equals = strchr(*entry, '=');
+		PyObject *key, *value;
+		int result;
+
+		if (equals == NULL)
+			continue;
+		key = PyBytes_FromStringAndSize(*entry, equals - *entry);
+		value = PyBytes_FromString(equals + 1);
+		result = key && value && PyDict_SetDefault(os_environ, key, value) ? 0 : -1;
+		Py_XDECREF(key);
+		Py_XDECREF(value);
+		if (result < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int acts_through_c(const char *entry)
+{
+	return strncmp(entry, "LC_", 3) == 0 || strncmp(entry, "LANG=", 5) == 0 || strncmp(entry, "TZ=", 3) == 0;
+}
+
+// The variables of the capture. They do not lie on the heap, where others after them would have other places.
+static struct {
+	char *all[512];
+	char *acting[512];
+	char text[32 << 10];
+} held;
+
+int hold_environment_back(void)
+{
+	size_t count, size, n = 0;
+	int any = 0;
+
+	held.acting[n++] = "PATH=" PYTHON_BIN;
+	if (__wasi_environ_sizes_get(&count, &size) != 0 || count >= 511 || size > sizeof held.text ||
+		__wasi_environ_get((uint8_t **)held.all, (uint8_t *)held.text) != 0)
+		return 1; // as it is: there will be more that differs
+	for (char **entry = held.all; *entry; entry++) {
+		if (acts(*entry) || acts_through_c(*entry))
+			held.acting[n++] = *entry;
+		any |= acts(*entry);
+	}
+	__wasilibc_environ = held.acting;
+	return any;
+}
+
+static int capture_variables(void)
+{
 	size_t count = 0;
 
-	os_environ = posix ? PyObject_GetAttrString(posix, "environ") : NULL;
-	Py_XDECREF(posix);
-	for (char **entry = environ; entry && *entry; entry++)
+	for (char **entry = environ; *entry; entry++)
 		count += acts(*entry);
 	variables = calloc(count + 1, sizeof *variables);
 	ctype = strdup(ctype_name());
 	time_zone = strdup(zone_name());
-	if (os_environ == NULL || variables == NULL || ctype == NULL || time_zone == NULL)
+	if (variables == NULL || ctype == NULL || time_zone == NULL)
 		return -1;
 	count = 0;
-	for (char **entry = environ; entry && *entry; entry++)
+	for (char **entry = environ; *entry; entry++)
 		if (acts(*entry) && (variables[count++] = strdup(*entry)) == NULL)
 			return -1;
 	return 0;
+}
+
+int capture_environment(void)
+{
+	PyObject *posix = PyImport_ImportModule("posix");
+
+	if (__wasilibc_environ == held.acting)
+		__wasilibc_environ = held.all;
+	os_environ = posix ? PyObject_GetAttrString(posix, "environ") : NULL;
+	Py_XDECREF(posix);
+	if (os_environ == NULL || capture_variables() < 0)
+		return -1;
+	PyDict_Clear(os_environ);
+	return fill_dict();
 }
 
 void forget_environment(void)
@@ -96,26 +158,6 @@ int same_environment(void)
 	for (char **variable = variables; *variable; variable++)
 		count--;
 	return count == 0 && (strcmp(name, ctype) == 0 || (!is_plain(name) && !is_plain(ctype)));
-}
-
-static int fill_dict(void)
-{
-	for (char **entry = environ; entry && *entry; entry++) {
-		const char *equals = strchr(*entry, '=');
-		PyObject *key, *value;
-		int result;
-
-		if (equals == NULL)
-			continue;
-		key = PyBytes_FromStringAndSize(*entry, equals - *entry);
-		value = PyBytes_FromString(equals + 1);
-		result = key && value && PyDict_SetDefault(os_environ, key, value) ? 0 : -1;
-		Py_XDECREF(key);
-		Py_XDECREF(value);
-		if (result < 0)
-			return -1;
-	}
-	return 0;
 }
 
 static int renew_zone(void)

@@ -214,6 +214,13 @@ static void set_finalizing(PyThreadState *thread, int initialized)
 	_PyRuntime.initialized = _PyRuntime.core_initialized = initialized;
 }
 
+// destroy_all does not leave out what was captured.
+static int destroy_all(PyThreadState *thread)
+{
+	_PyGC_Unfreeze(thread->interp);
+	return Py_FinalizeEx();
+}
+
 static int destroy_objects(PyThreadState *thread)
 {
 	int status;
@@ -229,7 +236,7 @@ static int destroy_objects(PyThreadState *thread)
 	if (!any_ends_visibly(thread->interp))
 		return status;
 	set_finalizing(thread, 1);
-	return Py_FinalizeEx() | status;
+	return destroy_all(thread) | status;
 }
 
 // end returns a negative number if the streams could not be flushed.
@@ -244,7 +251,7 @@ static int end(PyThreadState *thread)
 		_Py_FinishPendingCalls(thread);
 		_PyAtExit_Call(interp);
 		if (captured.application_ends)
-			return Py_FinalizeEx();
+			return destroy_all(thread);
 		if (!objects_are_quiet(interp))
 			return destroy_objects(thread);
 	}

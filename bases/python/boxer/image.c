@@ -52,6 +52,7 @@ static PyStatus failed(const char *what)
 {
 	if (PyErr_Occurred())
 		PyErr_DisplayException(PyErr_GetRaisedException());
+	(void)capture_streams();
 	return PyStatus_Error(what);
 }
 
@@ -71,26 +72,43 @@ static void freeze(void)
 	settle_memory();
 }
 
-// The library comes before an application's modules, in the same order and with the same outcome for every image, so that
-// most of their pages are equal.
-PyStatus capture(struct arguments args)
+// capture_library brings up the interpreter with the modules that runs will want. It does so before anything is read that
+// images differ by, so that the pages that it fills are equal in all of them.
+static PyStatus capture_library(void)
 {
-	const char *statement = args.count == 3 && strcmp(args.values[1], "-c") == 0 ? args.values[2] : NULL;
-	struct arguments plain = {1, args.values};
+	static char *values[] = {"python3", NULL};
+	struct arguments args = {1, values};
 	PyStatus status;
 
-	if (args.count != 1 && statement == NULL)
-		return PyStatus_Error("a memory image is captured of a plain python3, or of python3 -c STATEMENT");
-	status = initialize(plain);
+	if (hold_environment_back())
+		enter_working_directory();
+	status = initialize(args);
 	if (PyStatus_Exception(status))
 		return status;
-	if (capture_environment() < 0 || capture_library() < 0 || capture_end() < 0)
+	if (import_warm_modules() < 0 || capture_end() < 0)
 		return failed("capturing the library failed");
 	freeze();
-	if (statement && capture_application(statement) < 0)
+	return status;
+}
+
+PyStatus capture(void)
+{
+	PyStatus status = capture_library();
+	struct arguments args;
+
+	if (PyStatus_Exception(status))
+		return status;
+	enter_working_directory();
+	args = read_arguments();
+	if (args.count != 1 && (args.count != 3 || strcmp(args.values[1], "-c") != 0))
+		return PyStatus_Error("a memory image is captured of a plain python3, or of python3 -c STATEMENT");
+	if (capture_environment() < 0)
+		return failed("capturing the environment failed");
+	if (args.count == 3 && capture_application(args.values[2]) < 0)
 		return failed("the statement to be captured failed");
-	if (capture_streams() < 0 || capture_site() < 0 || forget_capture() < 0)
+	if (capture_streams() < 0 || forget_capture() < 0)
 		return failed("the memory cannot be captured");
+	capture_site();
 	forget_environment();
 	capture_end_of_application();
 	freeze();

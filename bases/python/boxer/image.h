@@ -27,7 +27,11 @@ PyStatus adopt_command_line(struct arguments args, const struct command_line *li
 
 // environment.c
 
-// capture_environment remembers what of the environment has acted on the interpreter; before a program can change it.
+// hold_environment_back lets only those variables be seen that act on the interpreter. It tells whether Python's own are
+// among them.
+int hold_environment_back(void);
+
+// capture_environment lets all be seen and remembers which have acted.
 int capture_environment(void);
 
 // forget_environment empties os.environ.
@@ -47,8 +51,8 @@ int each_entry(const char *path, int (*see)(void *, const char *, size_t, int), 
 
 // warm.c
 
-// capture_library imports the modules that runs will want.
-int capture_library(void);
+// import_warm_modules imports the modules that runs will want.
+int import_warm_modules(void);
 
 // capture_application runs a statement as python3 -c does; what it imported stays.
 int capture_application(const char *statement);
@@ -76,7 +80,7 @@ int finds_captured_modules(struct command_line *line);
 // site.c
 
 // capture_site remembers what changes start-up in site-packages.
-int capture_site(void);
+void capture_site(void);
 
 // same_site tells whether the run's site-packages start Python the same way, or with no more than can be made up for.
 int same_site(void);

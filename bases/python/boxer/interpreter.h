@@ -21,6 +21,9 @@ struct arguments {
 // read_arguments asks the host for the run's arguments; they live for the whole run.
 struct arguments read_arguments(void);
 
+// enter_working_directory makes the run's directory wasi-libc's: preview 1 has no such thing.
+void enter_working_directory(void);
+
 // read_config fills config with what the command line and the environment ask for; on success the caller clears it. It
 // may report an exception or an exit status (--help), as PyConfig_Read does.
 PyStatus read_config(PyConfig *config, struct arguments args);
@@ -28,9 +31,9 @@ PyStatus read_config(PyConfig *config, struct arguments args);
 // start_fresh initialises Python for these arguments.
 PyStatus start_fresh(struct arguments args);
 
-// capture brings up an interpreter that start_captured can continue. The arguments are those of a plain python3, or of a
+// capture brings up an interpreter that start_captured can continue. The command line is that of a plain python3, or of a
 // "python3 -c STATEMENT" that is run first: what it imported stays.
-PyStatus capture(struct arguments args);
+PyStatus capture(void);
 
 // captured_serves tells whether the interpreter that capture left in memory can do what these arguments and the
 // environment ask for. It cannot where they ask for what must act before initialisation, nor where the run would import

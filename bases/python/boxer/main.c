@@ -8,15 +8,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <wasi/api.h>
 #include <wasi/libc-environ.h>
 
 #include "clock.h"
-#include "host.h"
 
 #define EXPORT(name) __attribute__((export_name(name)))
 
 extern void __wasm_call_ctors(void);
+extern void __wasm_call_dtors(void);
 
 static int constructed;
 static int captured;
@@ -27,28 +27,6 @@ EXPORT("_initialize") void boxer_initialize(void)
 		return;
 	constructed = 1;
 	__wasm_call_ctors();
-}
-
-// enter_working_directory makes the run's directory wasi-libc's: preview 1 has no such thing.
-static void enter_working_directory(void)
-{
-	size_t size = 256, used = 0;
-	char *path = malloc(size);
-	int e = boxer_cwd_get(path, size, &used);
-
-	if (e == ERANGE) {
-		size = used;
-		path = realloc(path, size);
-		e = boxer_cwd_get(path, size, &used);
-	}
-	if (e == 0) {
-		path = realloc(path, used + 1);
-		path[used] = 0;
-		chdir(path);
-	} else if (getenv("PWD")) {
-		chdir(getenv("PWD"));
-	}
-	free(path);
 }
 
 static _Noreturn void report_and_exit(PyStatus status)
@@ -63,8 +41,7 @@ EXPORT("wizer.initialize") void boxer_capture(void)
 	PyStatus status;
 
 	boxer_initialize();
-	enter_working_directory();
-	status = capture(read_arguments());
+	status = capture();
 	if (PyStatus_Exception(status)) {
 		fprintf(stderr, "python3: %s\n", status.err_msg);
 		exit(1);
@@ -97,6 +74,14 @@ EXPORT("boxer.serves") int boxer_serves(void)
 	return captured && captured_serves(args);
 }
 
+// leave ends the run. Returning says 0, and is cheaper than to make the host unwind the stack.
+static void leave(int status)
+{
+	__wasm_call_dtors();
+	if (status != 0)
+		__wasi_proc_exit(status);
+}
+
 EXPORT("_start") void boxer_start(void)
 {
 	struct arguments args = enter_run();
@@ -104,5 +89,5 @@ EXPORT("_start") void boxer_start(void)
 
 	if (PyStatus_Exception(status))
 		report_and_exit(status);
-	exit(captured && captured_serves(args) ? run_captured() : Py_RunMain());
+	leave(captured && captured_serves(args) ? run_captured() : Py_RunMain());
 }

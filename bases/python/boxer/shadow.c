@@ -194,7 +194,7 @@ static int is_imported(const char *name)
 	return module != NULL;
 }
 
-// path_hides tells whether a folder of a list separated by colons hides a module.
+// path_hides tells whether a folder of PYTHONPATH hides a module, or depends on the working directory.
 static int path_hides(const char *path)
 {
 	char folder[PATH_MAX];
@@ -202,11 +202,11 @@ static int path_hides(const char *path)
 	while (path && *path) {
 		size_t length = strcspn(path, ":");
 
-		if (length >= sizeof folder)
+		if (path[0] != '/' || length >= sizeof folder)
 			return 1;
 		memcpy(folder, path, length);
 		folder[length] = 0;
-		if (length && hidden_by(folder))
+		if (hidden_by(folder))
 			return 1;
 		path += length + (path[length] == ':');
 	}

@@ -6,6 +6,8 @@
 #include <unistd.h>
 #include <wasi/api.h>
 
+#include "host.h"
+
 static const char own_path[] = "/usr/local/bin/python3";
 
 struct arguments read_arguments(void)
@@ -27,6 +29,28 @@ struct arguments read_arguments(void)
 	args.values[count] = NULL;
 	args.count = count;
 	return args;
+}
+
+// enter_working_directory makes the run's directory wasi-libc's: preview 1 has no such thing.
+void enter_working_directory(void)
+{
+	size_t size = 256, used = 0;
+	char *path = malloc(size);
+	int e = boxer_cwd_get(path, size, &used);
+
+	if (e == ERANGE) {
+		size = used;
+		path = realloc(path, size);
+		e = boxer_cwd_get(path, size, &used);
+	}
+	if (e == 0) {
+		path = realloc(path, used + 1);
+		path[used] = 0;
+		chdir(path);
+	} else if (getenv("PWD")) {
+		chdir(getenv("PWD"));
+	}
+	free(path);
 }
 
 // on_path tells whether Python will find the program that it was started as.

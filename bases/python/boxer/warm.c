@@ -130,7 +130,7 @@ static int capture_modules(int *from_here)
 	return result;
 }
 
-int capture_library(void)
+int import_warm_modules(void)
 {
 	int from_here = 0;
 	PyObject *scope = PyDict_New();
