@@ -82,6 +82,7 @@ static PyStatus capture_library(void)
 
 	if (hold_environment_back())
 		enter_working_directory();
+	align_memory();
 	status = initialize(args);
 	if (PyStatus_Exception(status))
 		return status;

@@ -98,6 +98,10 @@ PyStatus renew_streams(void);
 
 // settle.c
 
+// align_memory lets malloc go on at a round address, however much the C library has taken for the environment: what is
+// allocated from then on lies at the same place in all images.
+void align_memory(void);
+
 // settle_memory makes the run's first allocations dense and what is free zero, so that a run touches and an image holds
 // as few pages as possible.
 void settle_memory(void);

@@ -68,6 +68,20 @@ static void fill_holes(void)
 	}
 }
 
+void align_memory(void)
+{
+	const uintptr_t boundary = 64 << 10, overhead = sizeof(size_t);
+	static char *volatile gap; // used by nobody; a compiler must not think so
+	uintptr_t next;
+
+	fill_holes();
+	gap = malloc(1);
+	next = (uintptr_t)gap;
+	free(gap);
+	if (next % boundary != 0)
+		gap = malloc(-next % boundary - overhead);
+}
+
 // clear_stack zeroes what calls have left below the stack's pointer. The stack starts at the bottom of memory.
 static __attribute__((noinline)) void clear_stack(void)
 {
