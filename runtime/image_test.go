@@ -172,8 +172,8 @@ func TestPooledInstanceIsAsNew(t *testing.T) {
 func checkPools(t *testing.T, e *Engine) (kept bool) {
 	t.Helper()
 	for _, s := range e.programs {
-		for _, idle := range s.program.pools.idle {
-			for _, i := range idle {
+		for _, pool := range s.program.pools.byImage {
+			for _, i := range pool.clean {
 				kept = true
 				if !bytes.Equal(i.memory.Reallocate(i.image.Size), i.image.Bytes()) {
 					t.Error("memory differs from the image")
@@ -250,7 +250,7 @@ func TestPoolUnderLoad(t *testing.T) {
 		}
 	})
 	for _, s := range e.programs {
-		s.program.pools.resets.Wait()
+		s.program.pools.cleaning.Wait()
 	}
 	if !checkPools(t, e) {
 		t.Error("no instance is kept")

@@ -29,6 +29,7 @@ type instance struct {
 	memory  *memory.Memory
 	image   *memory.Image // nil: it has to initialise itself
 	globals []api.MutableGlobal
+	ended   error // of the last run
 
 	initialize, serves, start api.Function
 }
@@ -135,11 +136,13 @@ func (i *instance) serve(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	results, err := i.serves.Call(ctx)
+	i.ended = err
 	return err == nil && len(results) == 1 && results[0] != 0, err
 }
 
 // run runs the program to its end. The result is what the engine says: see ending.
 func (i *instance) run(ctx context.Context) (err error) {
+	defer func() { i.ended = err }()
 	for _, function := range []api.Function{i.initialize, i.start} {
 		if function != nil && err == nil {
 			_, err = function.Call(ctx)
@@ -148,12 +151,17 @@ func (i *instance) run(ctx context.Context) (err error) {
 	return err
 }
 
-// reset makes the instance as new, after a run that ended with err. It gives the number of memory pages that the run had
-// written. An instance that cannot be reset must be closed.
-func (i *instance) reset(err error) (touched int, _ error) {
+// reusable reports whether the instance may be reset: it began as an image, and its last run came to an end by itself.
+func (i *instance) reusable() bool {
 	var exit *sys.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		return i.touched(), errKilled
+	return i.image != nil && (i.ended == nil || errors.As(i.ended, &exit))
+}
+
+// reset makes the instance as new. It gives the number of memory pages that the run had written. An instance that cannot
+// be reset must be closed.
+func (i *instance) reset() (touched int, err error) {
+	if !i.reusable() {
+		return i.touched(), errNotReusable
 	}
 	if i.memory != nil {
 		if touched, err = i.memory.Reset(); err != nil {
@@ -161,6 +169,7 @@ func (i *instance) reset(err error) (touched int, _ error) {
 		}
 	}
 	i.setGlobals()
+	i.ended = nil
 	return touched, nil
 }
 
@@ -173,6 +182,6 @@ func (i *instance) touched() int {
 	return touched
 }
 
-var errKilled = errors.New("the program did not come to its end")
+var errNotReusable = errors.New("the program did not come to its end, or did not begin as an image")
 
 func (i *instance) close() { _ = i.module.Close(context.Background()) }

@@ -7,61 +7,118 @@ import (
 	"boxer.dev/runtime/memory"
 )
 
-// pools keep instances that are as new, so that a run need not wait for one to be made. There is one pool for each image.
+// pools keep instances so that a run need not wait for one to be made. There is one pool for each image. A used instance
+// waits in its pool until somebody resets it: the cleaner in the background once clean ones run low, or the next run if
+// there are none at all, which is still ten times as fast as making one.
 type pools struct {
-	mutex sync.Mutex
-	idle  map[memory.Digest][]*instance
-	// resets are going on; no instance is put back once closed is set.
-	resets sync.WaitGroup
-	closed bool
+	mutex    sync.Mutex
+	byImage  map[memory.Digest]*pool
+	cleaning sync.WaitGroup // cleaners at work
+	closed   bool           // nothing is put back any more
 }
 
-// take gives an idle instance, or nil.
+// pool holds instances of one image.
+type pool struct {
+	clean, used []*instance
+	cleaner     bool // is at work
+}
+
+// of gives the pool of an image. The mutex is held.
+func (p *pools) of(image *memory.Image) *pool {
+	if p.byImage == nil {
+		p.byImage = map[memory.Digest]*pool{}
+	}
+	found, ok := p.byImage[image.Digest]
+	if !ok {
+		found = &pool{}
+		p.byImage[image.Digest] = found
+	}
+	return found
+}
+
+// take gives an instance that is as new, or nil.
 func (p *pools) take(image *memory.Image) *instance {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	idle := p.idle[image.Digest]
-	if len(idle) == 0 {
-		return nil
-	}
-	last := idle[len(idle)-1] // whose memory the processor may still have at hand
-	p.idle[image.Digest] = idle[:len(idle)-1]
-	return last
-}
-
-// put keeps an instance that is as new, unless there are max already.
-func (p *pools) put(i *instance, max int) {
-	p.mutex.Lock()
-	keep := !p.closed && len(p.idle[i.image.Digest]) < max
-	if keep {
-		if p.idle == nil {
-			p.idle = map[memory.Digest][]*instance{}
+	for {
+		p.mutex.Lock()
+		pool := p.of(image)
+		i := pop(&pool.clean)
+		ready := i != nil
+		if !ready {
+			i = pop(&pool.used)
 		}
-		p.idle[i.image.Digest] = append(p.idle[i.image.Digest], i)
-	}
-	p.mutex.Unlock()
-	if !keep {
+		p.mutex.Unlock()
+		if i == nil || ready {
+			return i
+		}
+		if _, err := i.reset(); err == nil {
+			return i
+		}
 		i.close()
 	}
 }
 
-// begin counts a reset in the background, unless the pools are closed.
-func (p *pools) begin() bool {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	if !p.closed {
-		p.resets.Add(1)
+// pop takes the last of some instances: its memory is what the processor has seen last.
+func pop(from *[]*instance) *instance {
+	last := len(*from) - 1
+	if last < 0 {
+		return nil
 	}
-	return !p.closed
+	i := (*from)[last]
+	(*from)[last] = nil
+	*from = (*from)[:last]
+	return i
 }
 
-// close waits for resets. Instances are the engine's to close.
+// put keeps an instance, clean or used, unless the pool has as many as it may. When no more than half of them are clean, a
+// cleaner goes to work: seldom, because waking it takes a moment of the run that does.
+func (p *pools) put(i *instance, clean bool, keep int) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	pool := p.of(i.image)
+	if p.closed || len(pool.clean)+len(pool.used) >= keep {
+		i.close()
+		return
+	}
+	if clean {
+		pool.clean = append(pool.clean, i)
+		return
+	}
+	pool.used = append(pool.used, i)
+	if !pool.cleaner && len(pool.clean) <= keep/2 {
+		pool.cleaner = true
+		p.cleaning.Add(1)
+		go p.clean(pool)
+	}
+}
+
+// clean resets instances until there are no used ones.
+func (p *pools) clean(pool *pool) {
+	defer p.cleaning.Done()
+	for {
+		p.mutex.Lock()
+		i := pop(&pool.used)
+		if i == nil {
+			pool.cleaner = false
+			p.mutex.Unlock()
+			return
+		}
+		p.mutex.Unlock()
+		if _, err := i.reset(); err != nil {
+			i.close()
+			continue
+		}
+		p.mutex.Lock()
+		pool.clean = append(pool.clean, i)
+		p.mutex.Unlock()
+	}
+}
+
+// close waits for cleaners. Instances are the engine's to close.
 func (p *pools) close() {
 	p.mutex.Lock()
 	p.closed = true
-	p.idle = nil
 	p.mutex.Unlock()
-	p.resets.Wait()
+	p.cleaning.Wait()
 }
 
 // instance gives an instance that is as new.
@@ -74,44 +131,28 @@ func (p *program) instance(ctx context.Context, image *memory.Image) (*instance,
 	return p.instantiate(ctx, image)
 }
 
-// release lets go of an instance after a run that ended with err. With stats, whoever waits for them is told what the
-// reset cost; otherwise nobody waits for it.
-func (p *program) release(i *instance, err error, keep int, stats *Stats) {
-	finish := func() {
-		touched, resetting := i.reset(err)
-		if stats != nil {
-			stats.PagesTouched += touched
-		}
-		if resetting == nil && keep > 0 {
-			p.pools.put(i, keep)
-		} else {
-			i.close()
-		}
-	}
-	switch {
-	case i.image == nil:
-		if stats != nil {
-			stats.PagesTouched += i.touched()
-		}
-		i.close()
-	case stats != nil:
+// release lets go of an instance after a run. Whoever wants statistics waits for the reset, of which they tell.
+func (p *program) release(i *instance, keep int, stats *Stats) {
+	if stats != nil {
 		watch := stopwatch()
-		finish()
-		stats.Reset += watch()
-	case keep == 0:
-		i.close()
-	case p.pools.begin():
-		go func() {
-			defer p.pools.resets.Done()
-			finish()
-		}()
-	default:
-		i.close()
+		touched, err := i.reset()
+		stats.PagesTouched += touched
+		if i.image != nil {
+			stats.Reset += watch()
+		}
+		if err != nil {
+			i.close()
+			return
+		}
 	}
+	if keep == 0 || !i.reusable() {
+		i.close()
+		return
+	}
+	p.pools.put(i, stats != nil, keep)
 }
 
-// Settle waits until no reset is going on in the background: instances that can be used again are ready then. No run may be
-// going on.
+// Settle waits until no instance is being reset in the background. No run may be going on.
 func (e *Engine) Settle() {
 	e.mutex.Lock()
 	var programs []*program
@@ -126,6 +167,6 @@ func (e *Engine) Settle() {
 	}
 	e.mutex.Unlock()
 	for _, p := range programs {
-		p.pools.resets.Wait()
+		p.pools.cleaning.Wait()
 	}
 }
