@@ -12,7 +12,10 @@
 //     shell and the utilities come back to exec.go for the programs that they start.
 //   - engine.go finds the program's machine code by the digest of its module: in memory, in the cache on disk
 //     (codecache.go), or by compiling it. origin.go saves computing the digest.
-//   - program.go makes an instance, with a linear memory of its own, and runs it over package wasi.
+//   - image.go finds the memory image of the program that the box's layers may have, and whether it speaks of this run's
+//     tree; capture.go is how such images are taken.
+//   - instance.go makes an instance, with a linear memory of its own (package memory), and runs it over package wasi;
+//     pool.go keeps used instances and makes them as new.
 //   - ending.go and errors.go say how it ended.
 //
 // # What a program cannot do
