@@ -33,15 +33,22 @@ func testImage(t *testing.T, size int) *Image {
 	return i
 }
 
-// The scan that new kernels have and the table that all have find the same pages: written ones, whether the image has
-// something there or a hole, and none that were only read.
-func TestScanAndPagemapAgree(t *testing.T) {
-	i := testImage(t, 4<<20)
-	m, err := i.New(4 << 20)
+// testMemory makes a memory of an image.
+func testMemory(t *testing.T, size int) (*Image, *Memory) {
+	t.Helper()
+	i := testImage(t, size)
+	m, err := i.New(uint64(size))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Free()
+	t.Cleanup(m.Free)
+	return i, m
+}
+
+// The scan that new kernels have and the table that all have find the same pages: written ones, whether the image has
+// something there or a hole, and none that were only read.
+func TestScanAndPagemapAgree(t *testing.T) {
+	i, m := testMemory(t, 4<<20)
 	file, err := pagemap()
 	if err != nil {
 		t.Fatalf("this test needs /proc: %v", err)
@@ -77,12 +84,7 @@ func TestScanAndPagemapAgree(t *testing.T) {
 
 // More runs of pages than one call of the scan can tell.
 func TestScanOfManyRuns(t *testing.T) {
-	i := testImage(t, 8<<20)
-	m, err := i.New(8 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Free()
+	i, m := testMemory(t, 8<<20)
 	b := m.Reallocate(i.Size)
 	for at := uint64(0); at < i.Size; at += 2 * hostPage {
 		b[at] = 0xff
@@ -99,12 +101,7 @@ func TestScanOfManyRuns(t *testing.T) {
 // Written pages that the kernel has moved to swap are written pages (wasmtime #14357). Where there is no swap, asking for
 // them to be moved has no effect, and the pages are found present.
 func TestWrittenPagesInSwapAreFound(t *testing.T) {
-	i := testImage(t, 1<<20)
-	m, err := i.New(1 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Free()
+	i, m := testMemory(t, 1<<20)
 	b := m.Reallocate(i.Size)
 	for at := uint64(0); at < i.Size; at += hostPage {
 		b[at] = 0xff
@@ -122,12 +119,7 @@ func TestWrittenPagesInSwapAreFound(t *testing.T) {
 
 // A kernel or a sandbox without /proc: the image is mapped anew.
 func TestResetWithoutPagemap(t *testing.T) {
-	i := testImage(t, 1<<20)
-	m, err := i.New(1 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Free()
+	i, m := testMemory(t, 1<<20)
 	b := m.Reallocate(i.Size)
 	for at := range b {
 		b[at] = 0xff
