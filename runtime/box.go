@@ -22,13 +22,14 @@ type Box struct {
 	config  v1.Config
 	diffIDs map[*vfs.Layer]string // of the layers below tree, as far as they are known
 
-	pristine bool // tree is what its layers make it
+	layers   int  // how many there are below tree
+	pristine bool // tree is what they make it
 	images   images
 }
 
 // Load makes a box of an image's opened layers, which must stay open as long as the box is used.
 func (e *Engine) Load(root *oci.Rootfs) (*Box, error) {
-	b := &Box{engine: e, tree: root.FS(), diffIDs: map[*vfs.Layer]string{}, pristine: true}
+	b := &Box{engine: e, tree: root.FS(), diffIDs: map[*vfs.Layer]string{}, layers: len(root.Layers), pristine: true}
 	if err := makeTmp(b.tree); err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func (e *Engine) Load(root *oci.Rootfs) (*Box, error) {
 
 // NewBox makes a box of a tree and the configuration that goes with it. The box runs on forks of the tree as it is now.
 func (e *Engine) NewBox(tree *vfs.FS, config v1.Config) (*Box, error) {
-	b := &Box{engine: e, tree: tree.Fork(), config: config}
+	b := &Box{engine: e, tree: tree.Fork(), config: config, layers: len(tree.Layers())}
 	return b, makeTmp(b.tree)
 }
 

@@ -184,7 +184,7 @@ func (s *shot) failed(ctx context.Context, err error) error {
 
 // write stores the image.
 func (s *shot) write(w io.Writer) (*Capture, error) {
-	parent := s.sandbox.box.image(s.found.module.digest)
+	parent := s.sandbox.box.image(s.found.module.digest, s.sandbox.box.layers)
 	header := memory.Header{
 		Module:  memory.Digest(s.found.module.digest),
 		Program: s.command.args[0],

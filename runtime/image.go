@@ -23,35 +23,36 @@ const imageSuffix = ".image"
 // images are the memory images of a box. They are opened when a program is first run.
 type images struct {
 	mutex sync.Mutex
-	known map[digest]*boxImage
+	known map[imageKey]*boxImage
+}
+
+// imageKey asks for the topmost image of a module in so many layers.
+type imageKey struct {
+	module digest
+	layers int
 }
 
 // boxImage is an image of a box.
 type boxImage struct {
 	*memory.Image
+	at     int                 // of its layer: the number of layers below
 	layers map[*vfs.Layer]bool // those that it speaks of: its own and the ones below
-	top    bool                // no layer lies above its own
 }
 
-// image gives the memory image that a box has of a module; nil if it has none, or none that can be used, of which the
-// engine warns.
-func (b *Box) image(module digest) *boxImage {
+// image gives the topmost memory image of a module that the box has in its lowest layers and that speaks of the box's tree;
+// nil if there is none. Of images that cannot be used the engine warns.
+func (b *Box) image(module digest, layers int) *boxImage {
 	b.images.mutex.Lock()
 	defer b.images.mutex.Unlock()
-	if known, ok := b.images.known[module]; ok {
+	key := imageKey{module, layers}
+	if known, ok := b.images.known[key]; ok {
 		return known
 	}
-	found, err := b.findImage(module)
-	if err != nil {
-		b.engine.warn(fmt.Errorf("starting without the memory image: %w", err))
-	}
-	if found != nil && !(found.top && b.pristine) && !found.speaksOf(b.tree) {
-		found = nil
-	}
+	found := b.findImage(module, b.tree.Layers()[:layers])
 	if b.images.known == nil {
-		b.images.known = map[digest]*boxImage{}
+		b.images.known = map[imageKey]*boxImage{}
 	}
-	b.images.known[module] = found
+	b.images.known[key] = found
 	return found
 }
 
@@ -86,21 +87,32 @@ func (b *Box) Captured() (programs []string, err error) {
 	return programs, nil
 }
 
-func (b *Box) findImage(module digest) (*boxImage, error) {
-	layers := b.tree.Layers()
-	at, stored, err := topImage(layers, memory.Digest(module))
-	if err != nil || stored == nil {
-		return nil, err
+func (b *Box) findImage(module digest, layers []*vfs.Layer) *boxImage {
+	for {
+		at, stored, err := topImage(layers, memory.Digest(module))
+		if err != nil {
+			b.engine.warn(fmt.Errorf("looking for a memory image: %w", err))
+		}
+		if err != nil || stored == nil {
+			return nil
+		}
+		top := at == len(layers)-1 && len(layers) == b.layers
+		found, err := b.engine.openImage(layers[:at], memory.Digest(module), stored)
+		if err != nil {
+			b.engine.warn(fmt.Errorf("starting without the memory image: %w", err))
+		} else if i := newBoxImage(found, layers[:at+1]); top && b.pristine || i.speaksOf(b.tree) {
+			return i
+		}
+		layers = layers[:at]
 	}
-	opened, err := b.engine.openImage(layers[:at], memory.Digest(module), stored)
-	if err != nil {
-		return nil, err
+}
+
+func newBoxImage(found *memory.Image, layers []*vfs.Layer) *boxImage {
+	i := &boxImage{Image: found, at: len(layers) - 1, layers: map[*vfs.Layer]bool{}}
+	for _, layer := range layers {
+		i.layers[layer] = true
 	}
-	found := &boxImage{Image: opened, layers: map[*vfs.Layer]bool{}, top: at == len(layers)-1}
-	for _, layer := range layers[:at+1] {
-		found.layers[layer] = true
-	}
-	return found, nil
+	return i
 }
 
 // topImage finds the topmost image of a module in a stack of layers; stored is nil if there is none.
@@ -116,7 +128,7 @@ func topImage(layers []*vfs.Layer, module memory.Digest) (at int, stored []byte,
 	return -1, nil, nil
 }
 
-// openImage opens a stored image whose parent lies in layers.
+// openImage opens a stored image whose parents lie in layers.
 func (e *Engine) openImage(layers []*vfs.Layer, module memory.Digest, stored []byte) (*memory.Image, error) {
 	d, err := memory.DigestOf(stored)
 	if err != nil {
@@ -200,17 +212,18 @@ func (i *boxImage) holds(tree *vfs.FS, name string) bool {
 	return ok && i.layers[layer]
 }
 
-// imageFor gives the image to start a run of the module with, or nil.
+// imageFor gives the image to start a run of the module with, or nil. Where files were replaced since the topmost image was
+// taken, that is one further down, which knows nothing of them.
 func (s *sandbox) imageFor(module digest) *boxImage {
 	if s.cmd.Fresh || len(s.preopens) > 0 {
 		return nil
 	}
-	i := s.box.image(module)
-	if i == nil {
-		return nil
+	i := s.box.image(module, s.box.layers)
+	if s.cmd.FS == nil && len(s.cmd.Mounts) == 0 {
+		return i
 	}
-	if (s.cmd.FS != nil || len(s.cmd.Mounts) > 0) && !i.speaksOf(s.tree) {
-		return nil
+	for i != nil && !i.speaksOf(s.tree) {
+		i = s.box.image(module, i.at)
 	}
 	return i
 }

@@ -353,6 +353,41 @@ func TestImageUponImage(t *testing.T) {
 	}
 }
 
+// Where a file that the topmost image read is another, the image below it, which did not read it, serves.
+func TestStaleImageGivesWayToTheOneBelow(t *testing.T) {
+	e := newEngine(t, Options{})
+	module := initialised(nil, nil)
+	first := imaged(t, e, module)
+	// The second image is taken where there is a file of the same program that reads nothing: so it is given one by hand.
+	box := load(t, e, first)
+	parent := box.image(inMemory("", module).digest, box.layers)
+	header := parent.Header
+	header.Files = []string{"/f"}
+	changed := bytes.Clone(parent.Bytes())
+	changed[1000] = '+'
+	var stored bytes.Buffer
+	if _, _, err := memory.Encode(&stored, &header, changed, parent.Image); err != nil {
+		t.Fatal(err)
+	}
+	second := *first
+	second.Layers = append(second.Layers[:len(second.Layers):len(second.Layers)], layered(t, e, map[string][]byte{
+		"f": []byte("as it was"), vfs.Reserved + "/" + ImageName(header.Module): stored.Bytes(),
+	}).Layers...)
+	prints(t, load(t, e, &second), Cmd{}, "+#")
+	file := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(file, []byte("changed"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if !prints(t, load(t, e, &second), Cmd{Mounts: []Mount{{Source: file, Target: "/f"}}}, "*#") {
+		t.Error("no image was used")
+	}
+	third := second
+	third.Layers = append(third.Layers[:len(third.Layers):len(third.Layers)], layered(t, e, map[string][]byte{"f": []byte("changed")}).Layers...)
+	if !prints(t, load(t, e, &third), Cmd{}, "*#") {
+		t.Error("no image was used")
+	}
+}
+
 // A layer above says that there is no image.
 func TestImageHidden(t *testing.T) {
 	e := newEngine(t, Options{})
