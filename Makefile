@@ -4,6 +4,7 @@
 # make check   formatting, vet, staticcheck, tidy modules, every platform compiles
 # make test    everything: check, the demo, all tests
 # make cpython-tests   CPython's own test-suite inside a box, against docs/cpython-tests.md
+# make profile measure what the interpreter does, anew: bases/python/profile/counts.txt, by which it is optimised
 # make bench   the Go benchmarks
 
 GO ?= go
@@ -13,7 +14,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: build base demo check test cpython-tests bench clean
+.PHONY: build base demo check test cpython-tests profile bench clean
 build: bin/boxer
 
 .PHONY: bin/boxer
@@ -44,6 +45,9 @@ test: check demo
 cpython-tests: bin/boxer
 	bases/python/testsuite.sh bin/cpython-tests
 	$(GO) run ./internal/cpythontests bin/boxer docs/cpython-tests.md bin/cpython-tests
+
+profile: bin/boxer
+	bases/python/profile.sh bin/boxer
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

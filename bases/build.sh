@@ -1,8 +1,9 @@
 #!/bin/sh
 # Builds the bases that boxer carries and puts them where bases.go embeds them from.
 #
-#   build.sh             build what is not in the cache, then install it
-#   build.sh --refresh   look for newer package revisions first
+#   build.sh              build what is not in the cache, then install it
+#   build.sh --refresh    look for newer package revisions first
+#   build.sh --counting   build $XDG_CACHE_HOME/boxer/bases/work/python-counting.wasm, which python/profile.sh runs
 #
 # A build is identified by a digest of the recipe (the files in this folder, and what takes memory images) and of the
 # package revisions that it was made from. Those are recorded when packages are fetched, so that nothing is fetched twice.
@@ -25,6 +26,12 @@ export AR=llvm-ar-19 RANLIB=llvm-ranlib-19
 export WASM_CFLAGS='-O3 -g0 -DNDEBUG -fno-strict-aliasing -mbulk-memory -mnontrapping-fptoint -msign-ext'
 # What decides what a memory image looks like, relative to the repository.
 imagers='runtime/capture.go runtime/memory/header.go'
+# Static functions are told apart by their file's name without its folder, which depends on where the build is. A function
+# that is not as it was when it was counted does without its counts.
+export PROFILE="$WORK/python.profdata"
+names='-mllvm -static-func-full-module-prefix=false'
+export PROFILE_FLAGS="-fprofile-use=$PROFILE $names -mllvm -pgo-cold-func-opt=optsize \
+	-Wno-profile-instr-unprofiled -Wno-backend-plugin"
 JOBS=$(nproc)
 export JOBS
 
@@ -45,7 +52,8 @@ source_digest() {
 recipe_digest() {
 	{
 		(cd "$BASES" && find apt.sh build.sh fetch.sh pack.sh tools.sh unpack.sh pack python root -type f \
-			! -name '*_test.go' ! -path '*/layout/*' ! -path 'python/tests/*' ! -path 'python/*test*.sh' |
+			! -name '*_test.go' ! -path '*/layout/*' ! -path 'python/tests/*' ! -path 'python/*test*.sh' \
+			! -path 'python/profile.sh' ! -path 'python/profile/programs/*' ! -path 'python/profile/runtime/*' |
 			sort | xargs sha256sum
 			cd .. && sha256sum $imagers)
 		[ -z "${PYTHON_SRC:-}" ] || source_digest
@@ -83,24 +91,47 @@ stamp() {
 	echo "$WORK/stamps/$1"
 }
 
-build() {
+unpack() {
 	python=$BASES/python
 	step unpack 'unpacking sources' "$BASES/unpack.sh" "$WORK/revisions" "$python"/patches/*.patch
 	VERSION=$(sed -n 's/^#define PY_VERSION  *"\([0-9]*\.[0-9]*\).*/\1/p' "$SRC/python/Include/patchlevel.h")
 	SOURCE_DATE_EPOCH=$(stat -c %Y "$SRC/python/README.rst")
 	export VERSION SOURCE_DATE_EPOCH
-	headers=$(find "$python/boxer/include" -type f | sort)
-	step libs 'compiling zlib, bzip2, xz and sqlite' "$python/libs.sh" "$(stamp unpack)" "$python/cc" $headers &
+}
+
+# compile VARIANT INPUT makes $PROGRAM; the native Python is the same for all variants.
+compile() {
+	compiler="$WORK/flags$1 $2 $python/cc $(find "$python/boxer/include" -type f | sort)"
+	echo "$WASM_CFLAGS $PROFILE_FLAGS" >"$WORK/flags$1"
+	step "libs$1" 'compiling zlib, bzip2, xz and sqlite' "$python/libs.sh" "$(stamp unpack)" $compiler &
 	libs=$!
 	step native 'compiling Python for this machine' "$python/native.sh" "$(stamp unpack)"
 	wait $libs
-	step cross 'compiling Python to WebAssembly' "$python/cross.sh" \
-		"$(stamp native)" "$(stamp libs)" "$python/cc" "$python/config.site" $headers
-	step link 'linking' "$python/link.sh" "$(stamp cross)" "$python"/boxer/*.[ch]
+	step "cross$1" 'compiling Python to WebAssembly' "$python/cross.sh" \
+		"$(stamp native)" "$(stamp "libs$1")" "$python/config.site" $compiler
+	step "link$1" 'linking' "$python/link.sh" "$(stamp "cross$1")" "$python"/boxer/*.[ch]
+}
+
+build() {
+	unpack
+	step profile 'expanding the profile' "$python/profile/expand.sh" "$python/profile/counts.txt" "$python"/profile/*.go
+	compile '' "$PROFILE"
 	step root 'laying out the root' "$BASES/root/tree.sh" "$(stamp unpack)"
 	step tree 'laying out Python' "$python/tree.sh" "$(stamp link)" "$python/install_wheel.py"
 	step pack 'packing' "$BASES/pack.sh" "$(stamp tree)" "$(stamp root)" "$BASES"/pack/*.go \
 		$(for file in $imagers; do echo "$BASES/../$file"; done)
+}
+
+# build_counting makes an interpreter that counts instead of using the counts.
+build_counting() {
+	counters=$BASES/python/profile/runtime/counters.c object=$WORK/counters.o
+	unpack
+	PROFILE_FLAGS='' "$python/cc" -O2 -Wall -Werror -Wno-format -c "$counters" -o "$object"
+	export DEPS="$WORK/deps-counting" CROSS="$WORK/cross-counting" PROGRAM="$WORK/python-counting.wasm"
+	# Not -fprofile-generate: with that, clang links a library that there is none of.
+	export PROFILE_FLAGS="-Xclang -fprofile-instrument=llvm $names -mllvm -enable-name-compression=false \
+		-Qunused-arguments -Wl,$object -Wl,--wrap=__wasi_proc_exit"
+	compile -counting "$counters"
 }
 
 # install_layout NAME copies a finished layout to where it is embedded from, the index last.
@@ -127,7 +158,7 @@ fi
 mkdir -p "$WORK/stamps"
 recipe=$(recipe_digest)
 recorded=$CACHE/$recipe.revisions
-if [ "${1:-}" != --refresh ] && [ -f "$recorded" ]; then
+if [ "${1:-}" = "" ] && [ -f "$recorded" ]; then
 	key=$(build_key "$recipe" "$recorded")
 	if [ -d "$CACHE/$key" ]; then
 		touch "$CACHE/$key" "$recorded"
@@ -143,6 +174,10 @@ step tools 'looking for tools' "$BASES/tools.sh" "$BASES/apt.sh"
 [ -z "${PYTHON_SRC:-}" ] || source_digest >"$WORK/source"
 step fetch 'fetching sources' "$BASES/fetch.sh" "$BASES/apt.sh" "$BASES/python/sources.sha256" \
 	${PYTHON_SRC:+"$WORK/source"}
+if [ "${1:-}" = --counting ]; then
+	build_counting
+	exit 0
+fi
 key=$(build_key "$recipe" "$WORK/revisions")
 if [ ! -d "$CACHE/$key" ]; then
 	build

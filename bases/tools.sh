@@ -7,7 +7,8 @@ set -eu
 runtime=/usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a
 
 # Command or file, and the package that brings it.
-needed="clang-19:clang-19 wasm-ld-19:lld-19 llvm-ar-19:llvm-19 llvm-ranlib-19:llvm-19 $runtime:libclang-rt-19-dev-wasm32
+needed="clang-19:clang-19 wasm-ld-19:lld-19 llvm-ar-19:llvm-19 llvm-ranlib-19:llvm-19 llvm-profdata-19:llvm-19
+	$runtime:libclang-rt-19-dev-wasm32
 	gcc:gcc /usr/include/stdlib.h:libc6-dev make:make tclsh:tcl patch:patch zstd:zstd xz:xz-utils bzip2:bzip2"
 
 # missing prints the packages of what is not there.

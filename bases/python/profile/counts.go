@@ -77,6 +77,9 @@ func parseCounted(text string) (*counted, error) {
 	}
 	f := &counted{nameHash: numbers[0], cfgHash: numbers[1], address: numbers[2], Function: Function{Counters: numbers[5:]}}
 	for kind := range f.values {
+		if numbers[3+kind] > math.MaxUint16 {
+			return nil, fmt.Errorf("function with %d %s", numbers[3+kind], kindNames[kind])
+		}
 		f.values[kind] = make([]map[uint64]uint64, numbers[3+kind])
 	}
 	return f, nil

@@ -92,6 +92,7 @@ func splitName(name string) (file, function string) {
 }
 
 func (p Profile) write(out *bufio.Writer) {
+	fmt.Fprintln(out, "# Written by make profile; main.go tells how to read it.")
 	last := ""
 	for _, k := range p.sorted() {
 		file, name := splitName(k.name)
@@ -200,7 +201,7 @@ func parseFunction(line string) (k key, f *Function, err error) {
 		n, err := strconv.ParseUint(number, 10, 64)
 		run := 1
 		if err == nil && repeated {
-			run, err = strconv.Atoi(times)
+			run, err = parseLength(times)
 		}
 		if err != nil {
 			return k, nil, err
@@ -210,6 +211,12 @@ func parseFunction(line string) (k key, f *Function, err error) {
 	return k, f, nil
 }
 
+// parseLength parses how many counters or sites there are: no function of 65,536 is known.
+func parseLength(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return int(n), err
+}
+
 // parseSites parses KIND SITES SITE=VALUE:COUNT,VALUE:COUNT...
 func (f *Function) parseSites(line string) error {
 	fields := strings.Fields(line)
@@ -217,8 +224,8 @@ func (f *Function) parseSites(line string) error {
 		return fmt.Errorf("values of no function: %q", line)
 	}
 	kind := slices.Index(kindNames[:], fields[0])
-	count, err := strconv.Atoi(fields[1])
-	if kind < 0 || err != nil || count < 0 || count > 1<<16 {
+	count, err := parseLength(fields[1])
+	if kind < 0 || err != nil {
 		return fmt.Errorf("unknown values %q", line)
 	}
 	f.Values[kind] = make([]Site, count)
