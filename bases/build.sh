@@ -30,7 +30,11 @@ imagers='runtime/capture.go runtime/memory/header.go'
 # that is not as it was when it was counted does without its counts.
 export PROFILE="$WORK/python.profdata"
 names='-mllvm -static-func-full-module-prefix=false'
-export PROFILE_FLAGS="-fprofile-use=$PROFILE $names -mllvm -pgo-cold-func-opt=optsize \
+# Hot calls are inlined as others are: clang's eagerness doubles the interpreter's loop, and wazero keeps less of that in
+# registers.
+inlining='-mllvm -inline-enable-cost-benefit-analysis=false
+	-mllvm -hot-callsite-threshold=250 -mllvm -locally-hot-callsite-threshold=250'
+export PROFILE_FLAGS="-fprofile-use=$PROFILE $names $inlining -mllvm -pgo-cold-func-opt=optsize
 	-Wno-profile-instr-unprofiled -Wno-backend-plugin"
 JOBS=$(nproc)
 export JOBS
