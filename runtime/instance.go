@@ -168,9 +168,25 @@ func (i *instance) reset() (touched int, err error) {
 			return touched, err
 		}
 	}
+	i.renew()
+	return touched, nil
+}
+
+// resetKnown is reset where that takes only a moment. It reports whether it was done.
+func (i *instance) resetKnown() bool {
+	if !i.reusable() || i.memory == nil {
+		return false
+	}
+	_, ok := i.memory.ResetKnown()
+	if ok {
+		i.renew()
+	}
+	return ok
+}
+
+func (i *instance) renew() {
 	i.setGlobals()
 	i.ended = nil
-	return touched, nil
 }
 
 // touched is how many pages of memory are the instance's own.

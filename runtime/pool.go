@@ -8,8 +8,8 @@ import (
 )
 
 // pools keep instances so that a run need not wait for one to be made. There is one pool for each image. A used instance
-// waits in its pool until somebody resets it: the cleaner in the background once clean ones run low, or the next run if
-// there are none at all, which is still ten times as fast as making one.
+// is reset at once where that takes only a moment. Otherwise it waits in its pool until somebody does it: the cleaner in the
+// background once clean ones run low, or the next run if there are none at all, which is still ten times as fast as making one.
 type pools struct {
 	mutex    sync.Mutex
 	byImage  map[memory.Digest]*pool
@@ -149,7 +149,7 @@ func (p *program) release(i *instance, keep int, stats *Stats) {
 		i.close()
 		return
 	}
-	p.pools.put(i, stats != nil, keep)
+	p.pools.put(i, stats != nil || i.resetKnown(), keep)
 }
 
 // Settle waits until no instance is being reset in the background. No run may be going on.

@@ -16,6 +16,9 @@ type Memory struct {
 	reserved []byte
 	size     uint64 // of what can be used
 	image    *Image
+
+	private []span // pages written by the time of faults, a reading of pageFaults; faults is 0 if that is not known
+	faults  uint64
 }
 
 // New reserves a memory of up to max bytes.
@@ -74,6 +77,7 @@ var errNoRoom = errors.New("not enough address space for a memory image")
 
 // remap puts the image's file in the place of whatever was written.
 func (m *Memory) remap() error {
+	m.private, m.faults = nil, 0
 	if m.image.Size == 0 {
 		return nil
 	}
@@ -107,12 +111,16 @@ func (i *Image) Close() (err error) {
 // give them back to the system.
 const keepTouched = 4 << 20
 
-// Reset makes the memory equal to its image again. It gives the number of pages, of PageSize bytes, that had been written.
-// A memory that has grown cannot be reset; nor can one be used whose reset failed.
+// Reset makes the memory equal to its image again. It gives the number of pages, of PageSize bytes, that had been written,
+// now or before an earlier reset. A memory that has grown cannot be reset; nor can one be used whose reset failed.
 func (m *Memory) Reset() (touched int, err error) {
+	if touched, ok := m.ResetKnown(); ok {
+		return touched, nil
+	}
 	if m.image == nil || m.size != m.image.Size {
 		return 0, ErrGrown
 	}
+	faults := pageFaults() // before the search: what is written during it is searched for again
 	var runs []span
 	runs, err = m.written()
 	if errors.Is(err, errUnknownPages) {
@@ -121,26 +129,43 @@ func (m *Memory) Reset() (touched int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, r := range runs {
-		touched += int(r.to-r.from) / PageSize
-	}
+	touched = pagesOf(runs)
 	if touched > keepTouched/PageSize {
 		return touched, m.remap()
 	}
+	m.copyBack(runs)
+	m.private, m.faults = runs, faults
+	return touched, nil
+}
+
+// ResetKnown is Reset where that is quick: where the pages that were written are among those of the last reset. A page
+// becomes the memory's own by a page fault, so this is so if the process has had none since. ok is false if it has, or if
+// the memory cannot be reset, and nothing has happened.
+func (m *Memory) ResetKnown() (touched int, ok bool) {
+	if m.faults == 0 || m.image == nil || m.size != m.image.Size || m.faults != pageFaults() {
+		return 0, false
+	}
+	m.copyBack(m.private)
+	return pagesOf(m.private), true
+}
+
+func (m *Memory) copyBack(runs []span) {
 	for _, r := range runs {
 		copy(m.reserved[r.from:r.to], m.image.bytes[r.from:r.to])
 	}
-	return touched, nil
 }
 
 // Touched is how many pages of PageSize bytes are the memory's own because they were written.
 func (m *Memory) Touched() (int, error) {
 	runs, err := m.written()
-	touched := 0
+	return pagesOf(runs), err
+}
+
+func pagesOf(runs []span) (pages int) {
 	for _, r := range runs {
-		touched += int(r.to-r.from) / PageSize
+		pages += int(r.to-r.from) / PageSize
 	}
-	return touched, err
+	return pages
 }
 
 // span is a part of a memory: the offset of its first byte, and that of the first byte behind it.

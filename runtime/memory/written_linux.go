@@ -24,6 +24,16 @@ var pagemap = sync.OnceValues(func() (*os.File, error) { return os.Open("/proc/s
 // scanless is set once PAGEMAP_SCAN has turned out to be missing (it came with Linux 6.7).
 var scanless atomic.Bool
 
+// pageFaults is how many page faults the process has had, those of all its threads and of system calls on its memory, or 0
+// if that cannot be relied on: older kernels are not, and there are imitations of Linux that do not count.
+func pageFaults() uint64 {
+	var usage unix.Rusage
+	if scanless.Load() || unix.Getrusage(unix.RUSAGE_SELF, &usage) != nil || usage.Minflt == 0 {
+		return 0
+	}
+	return uint64(usage.Minflt) + uint64(usage.Majflt)
+}
+
 // written lists what was written since the image was mapped.
 func (m *Memory) written() ([]span, error) {
 	file, err := pagemap()
