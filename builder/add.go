@@ -22,7 +22,7 @@ func checkAdd(c *instructions.AddCommand) error {
 }
 
 func runAdd(ctx context.Context, s *stage, _ *instruction, c *instructions.AddCommand) error {
-	cp, err := s.copying(c.Chown, c.Chmod, c.DestPath)
+	cp, err := s.copying(c.SourcesAndDest, c.Chown, c.Chmod)
 	if err != nil {
 		return err
 	}
@@ -33,8 +33,5 @@ func runAdd(ctx context.Context, s *stage, _ *instruction, c *instructions.AddCo
 	if err := cp.useContext(c.SourcePaths); err != nil {
 		return err
 	}
-	if err := cp.all(ctx, c.SourcesAndDest); err != nil {
-		return errors.Join(err, cp.edit.close())
-	}
-	return s.commit(ctx, cp.edit, "ADD"+shownFlag("chown", c.Chown)+shownFlag("chmod", c.Chmod)+describe(c.SourcesAndDest))
+	return cp.run(ctx, "ADD", "ADD"+cp.flags+describe(c.SourcesAndDest))
 }

@@ -106,6 +106,8 @@ func (b *build) setGlobalArgs() error {
 func (b *build) arg(key string) (string, bool) {
 	v, ok := b.opts.Args[key]
 	if ok {
+		b.lock.Lock()
+		defer b.lock.Unlock()
 		b.argsUsed[key] = true
 	}
 	return v, ok

@@ -6,15 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"boxer.dev/oci"
-	"boxer.dev/vfs"
 )
 
 // build is one run of Build.
@@ -25,17 +27,19 @@ type build struct {
 	epoch   time.Time
 	temp    string // directory of the build's own
 
-	global   environment
-	argsUsed map[string]bool
-	sources  *contextTree // nil: no context
+	global  environment
+	sources *contextTree // nil: no context
+	nodes   []*node      // the stages, as in program
+	running sync.WaitGroup
+	slots   slots
+	layers  atomic.Int64 // files of layers so far
 
-	stages   []*stage // as in program; nil: not built (yet)
-	images   map[string]*stage
-	steps    []Step
-	warnings []Warning
+	lock     sync.Mutex // guards what follows
+	argsUsed map[string]bool
+	images   map[string]func() (*stage, error)
+	warnings []Warning // of no stage
 	noted    map[string]bool
 	opened   []func() error
-	layers   int // files of layers so far
 }
 
 // Build makes the image that a Boxfile describes. Errors about the Boxfile are of type *Error, with a *RunError inside where a
@@ -59,7 +63,7 @@ func newBuild(opts Options) (*build, error) {
 	if opts.Progress == nil {
 		opts.Progress = noProgress{}
 	}
-	b := &build{opts: opts, file: opts.Boxfile, argsUsed: map[string]bool{}, images: map[string]*stage{}, noted: map[string]bool{}}
+	b := &build{opts: opts, file: opts.Boxfile, slots: newSlots(), argsUsed: map[string]bool{}, images: map[string]func() (*stage, error){}, noted: map[string]bool{}}
 	b.epoch = opts.Epoch
 	if b.epoch.IsZero() {
 		b.epoch = DefaultEpoch
@@ -76,7 +80,6 @@ func newBuild(opts Options) (*build, error) {
 	if b.program, err = b.file.program(); err != nil {
 		return nil, err
 	}
-	b.stages = make([]*stage, len(b.program.stages))
 	return b, b.setGlobalArgs()
 }
 
@@ -88,26 +91,14 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 	b.temp = temp
 	b.opened = append(b.opened, func() error { return os.RemoveAll(temp) })
 	for _, w := range b.file.Warnings {
-		b.warn(w)
+		b.opts.Progress.Warn(w)
 	}
 	if b.opts.Context != nil {
 		if b.sources, err = openContext(b.opts.Context, b.epoch); err != nil {
 			return nil, err
 		}
 	}
-	target, err := b.target()
-	if err != nil {
-		return nil, err
-	}
-	s, err := b.stage(ctx, target)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.finish(ctx); err != nil {
-		return nil, err
-	}
-	b.warnOfUnusedArgs()
-	img, err := s.image()
+	img, err := b.image(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -115,28 +106,71 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("computing the image's digest: %w", err)
 	}
-	return &Result{Image: img, Digest: digest, Steps: b.steps, Warnings: b.warnings}, nil
+	return &Result{Image: img, Digest: digest, Steps: b.allSteps(), Warnings: b.allWarnings()}, nil
+}
+
+// image builds the stages that the target needs.
+func (b *build) image(ctx context.Context) (v1.Image, error) {
+	target, err := b.target()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer b.running.Wait()
+	defer cancel()
+	b.plan(ctx, cancel)
+	s, err := b.nodes[target].finished()
+	if err != nil {
+		return nil, b.firstError(err)
+	}
+	b.warnOfUnusedArgs()
+	return s.image()
 }
 
 // note tells a fact, once.
 func (b *build) note(text string) {
-	if text != "" && !b.noted[text] {
-		b.noted[text] = true
+	b.lock.Lock()
+	told := b.noted[text]
+	b.noted[text] = true
+	b.lock.Unlock()
+	if text != "" && !told {
 		b.opts.Progress.Note(text)
 	}
 }
 
+// warn warns of something that is in no stage.
 func (b *build) warn(w Warning) {
 	b.warnings = append(b.warnings, w)
 	b.opts.Progress.Warn(w)
 }
 
+func (b *build) allSteps() (steps []Step) {
+	for _, n := range b.nodes {
+		steps = append(steps, n.steps...)
+	}
+	return steps
+}
+
+func (b *build) allWarnings() (warnings []Warning) {
+	for _, n := range b.nodes {
+		warnings = append(warnings, n.warnings...)
+	}
+	return slices.Concat(b.file.Warnings, warnings, b.warnings)
+}
+
+// closeLater lets go of something when the build is over.
+func (b *build) closeLater(closer func() error) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	b.opened = append(b.opened, closer)
+}
+
 // target is the index of the stage to build.
 func (b *build) target() (int, error) {
 	if b.opts.Target == "" {
-		return len(b.stages) - 1, nil
+		return len(b.program.stages) - 1, nil
 	}
-	if i, ok := b.find(b.opts.Target, len(b.stages)); ok {
+	if i, ok := b.find(b.opts.Target, len(b.program.stages)); ok {
 		return i, nil
 	}
 	var names []string
@@ -165,29 +199,6 @@ func (b *build) find(name string, n int) (int, bool) {
 	return 0, false
 }
 
-// stage returns a stage of the Boxfile, built at the first call.
-func (b *build) stage(ctx context.Context, i int) (*stage, error) {
-	if b.stages[i] != nil {
-		return b.stages[i], nil
-	}
-	src := b.program.stages[i]
-	if err := b.prepare(ctx, src, i); err != nil {
-		return nil, err
-	}
-	s, err := b.begin(ctx, src, i)
-	if err != nil {
-		return nil, b.file.errorAt(src.from.line, src.from.name, err)
-	}
-	s.total = countSteps(src.steps)
-	for _, in := range src.steps {
-		if err := s.do(ctx, in); err != nil {
-			return nil, b.file.errorAt(in.line, in.name, err)
-		}
-	}
-	b.stages[i] = s
-	return s, nil
-}
-
 // countSteps counts what is shown as a step. Of several SNAPSHOT that is one.
 func countSteps(steps []*instruction) (n int) {
 	snapshot := 0
@@ -201,47 +212,23 @@ func countSteps(steps []*instruction) (n int) {
 	return n + snapshot
 }
 
-// prepare builds the stages that a stage copies from, so that no stage is built in the middle of another.
-func (b *build) prepare(ctx context.Context, src *stageSource, i int) error {
-	for _, in := range src.steps {
-		c, ok := in.cmd.(*instructions.CopyCommand)
-		if !ok || c.From == "" {
-			continue
-		}
-		if j, ok := b.find(c.From, i); ok {
-			if _, err := b.stage(ctx, j); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // begin makes the stage that FROM describes: an earlier one carried on, nothing at all, or an image.
-func (b *build) begin(ctx context.Context, src *stageSource, i int) (*stage, error) {
-	lex := shell.NewLex(b.file.escape)
-	base, _, err := lex.ProcessWord(src.BaseName, b.global)
-	if err != nil {
-		return nil, err
-	}
-	if base == "" {
-		return nil, withHint(fmt.Errorf("%s is empty here", src.BaseName), "give it a value: ARG … before the first FROM, or --build-arg")
-	}
-	platform, _, err := lex.ProcessWord(src.Platform, b.global)
+func (b *build) begin(ctx context.Context, n *node, base string) (*stage, error) {
+	platform, _, err := shell.NewLex(b.file.escape).ProcessWord(n.src.Platform, b.global)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkPlatform(platform); err != nil {
 		return nil, err
 	}
-	s := newStage(b, src)
+	s := newStage(b, n)
 	if len(b.program.stages) > 1 {
-		s.name = src.Name
+		s.name = n.src.Name
 		if s.name == "" {
-			s.name = "stage-" + strconv.Itoa(i) // as docker build calls them
+			s.name = "stage-" + strconv.Itoa(n.index) // as docker build calls them
 		}
 	}
-	return s, s.from(ctx, base, i)
+	return s, s.from(ctx, base)
 }
 
 func checkPlatform(platform string) error {
@@ -252,18 +239,11 @@ func checkPlatform(platform string) error {
 	return withHint(fmt.Errorf("platform %s: boxes are of %s/%s only", quote(platform), oci.Platform.OS, oci.Platform.Architecture), "leave --platform out")
 }
 
-// stageTree is the file tree that COPY --from names: a stage before the given one, or an image.
-func (b *build) stageTree(ctx context.Context, name string, before *stage) (*vfs.FS, error) {
-	n := 0
-	for n < len(b.program.stages) && b.program.stages[n] != before.src {
-		n++
-	}
+// source is what COPY --from names: a stage before the given one, or an image.
+func (b *build) source(ctx context.Context, name string, before *stage) (*stage, error) {
+	n := before.node.index
 	if i, ok := b.find(name, n); ok {
-		s, err := b.stage(ctx, i)
-		if err != nil {
-			return nil, err
-		}
-		return s.tree(), nil
+		return b.nodes[i].built()
 	}
 	switch i, ok := b.find(name, len(b.program.stages)); {
 	case ok && i == n:
@@ -271,14 +251,21 @@ func (b *build) stageTree(ctx context.Context, name string, before *stage) (*vfs
 	case ok:
 		return nil, fmt.Errorf("stage %s does not come before this one", quote(name))
 	}
+	return b.imageSource(ctx, name, before.node)
+}
+
+// imageSource opens an image, once in a build.
+func (b *build) imageSource(ctx context.Context, name string, n *node) (*stage, error) {
 	key := strings.ToLower(name)
-	if s, ok := b.images[key]; ok {
-		return s.tree(), nil
+	b.lock.Lock()
+	opened, ok := b.images[key]
+	if !ok {
+		opened = sync.OnceValues(func() (*stage, error) {
+			s := newStage(b, n)
+			return s, s.fromImage(ctx, name)
+		})
+		b.images[key] = opened
 	}
-	s := newStage(b, before.src)
-	if err := s.fromImage(ctx, name); err != nil {
-		return nil, err
-	}
-	b.images[key] = s
-	return s.tree(), nil
+	b.lock.Unlock()
+	return opened()
 }

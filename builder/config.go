@@ -94,7 +94,7 @@ func runLabel(_ context.Context, s *stage, _ *instruction, c *instructions.Label
 
 func runMaintainer(_ context.Context, s *stage, in *instruction, c *instructions.MaintainerCommand) error {
 	s.author = c.Maintainer
-	s.build.warn(Warning{Line: in.line, Text: "MAINTAINER is deprecated; use LABEL org.opencontainers.image.authors"})
+	s.tell(Warning{Line: in.line, Text: "MAINTAINER is deprecated; use LABEL org.opencontainers.image.authors"})
 	s.note("MAINTAINER " + c.Maintainer)
 	return nil
 }
@@ -173,7 +173,7 @@ func runExpose(_ context.Context, s *stage, in *instruction, c *instructions.Exp
 		for _, spec := range specs {
 			// docker build takes -p's notation too, and of it the port of the container alone.
 			if i := strings.LastIndexByte(spec, ':'); i >= 0 {
-				s.build.warn(Warning{Line: in.line, Text: fmt.Sprintf("EXPOSE %s: where a port appears on the host is decided when the box is run", quote(spec))})
+				s.tell(Warning{Line: in.line, Text: fmt.Sprintf("EXPOSE %s: where a port appears on the host is decided when the box is run", quote(spec))})
 				spec = spec[i+1:]
 			}
 			ports, err := parsePorts(spec)
@@ -247,16 +247,21 @@ func isSignal(s string) bool {
 
 func runWorkdir(ctx context.Context, s *stage, _ *instruction, c *instructions.WorkdirCommand) error {
 	dir := s.inWorkdir(c.Path)
-	e := s.edit()
-	uid, gid, err := s.lookUpUser(e.tree, s.config.User)
-	if err != nil {
-		return err
-	}
-	if err := e.mkdirAll(dir, uid, gid); err != nil {
-		return err
-	}
 	s.config.WorkingDir = dir
-	return s.commit(ctx, e, "WORKDIR "+dir)
+	return s.change(ctx, s.seed.with("workdir", dir, s.config.User), "WORKDIR "+dir, func() (*madeLayer, error) {
+		e, err := s.edit()
+		if err != nil {
+			return nil, err
+		}
+		uid, gid, err := s.lookUpUser(e.tree, s.config.User)
+		if err != nil {
+			return nil, err
+		}
+		if err := e.mkdirAll(dir, uid, gid); err != nil {
+			return nil, err
+		}
+		return s.commit(ctx, e)
+	})
 }
 
 // inWorkdir makes a path of the box absolute and clean.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/moby/patternmatcher"
@@ -28,6 +29,7 @@ type contextTree struct {
 	matcher *patternmatcher.PatternMatcher
 	// known are the results for directories: a name's result needs those of the directories above it.
 	known map[string]verdict
+	lock  sync.Mutex // guards known
 }
 
 type verdict struct {
@@ -66,7 +68,9 @@ func (t *contextTree) visible(name string) (self, below bool) {
 	if t.matcher == nil || name == "." {
 		return true, true
 	}
+	t.lock.Lock()
 	ignored := t.judge(name).ignored
+	t.lock.Unlock()
 	return !ignored, !ignored || t.mayBringBack(name)
 }
 

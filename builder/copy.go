@@ -58,24 +58,19 @@ func remote(src string) string {
 }
 
 func runCopy(ctx context.Context, s *stage, _ *instruction, c *instructions.CopyCommand) error {
-	cp, err := s.copying(c.Chown, c.Chmod, c.DestPath)
+	cp, err := s.copying(c.SourcesAndDest, c.Chown, c.Chmod)
 	if err != nil {
 		return err
 	}
-	flags := shownFlag("chown", c.Chown) + shownFlag("chmod", c.Chmod)
 	if c.From == "" {
 		err = cp.useContext(c.SourcePaths)
 	} else {
-		flags = shownFlag("from", c.From) + flags
 		err = cp.useStage(ctx, c.From)
 	}
 	if err != nil {
 		return err
 	}
-	if err := cp.all(ctx, c.SourcesAndDest); err != nil {
-		return err
-	}
-	return s.commit(ctx, cp.edit, "COPY"+flags+describe(c.SourcesAndDest))
+	return cp.run(ctx, "COPY", "COPY"+shownFlag("from", c.From)+cp.flags+describe(c.SourcesAndDest))
 }
 
 func shownFlag(name, value string) string {

@@ -13,37 +13,67 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
-// copying is a COPY or ADD under way.
+// copying is a COPY or ADD under way. It finds its sources first, without a look at the box: what it makes may be known from
+// an earlier build.
 type copying struct {
 	stage  *stage
-	edit   *edit
+	what   instructions.SourcesAndDest
 	from   sourceTree
-	dest   string // absolute, links resolved
-	isDir  bool   // dest was written as one
-	owner  *owner // nil: the source's
+	chown  string
 	chmod  modeChange
+	flags  string // those that bear on the result, as the history shows them
 	unpack bool
+	found  []match
+
+	// Known by begin.
+	edit  *edit
+	dest  string // absolute, links resolved
+	isDir bool   // dest was written as one
+	owner *owner // nil: the source's
 }
 
 type owner struct{ uid, gid uint32 }
 
-func (s *stage) copying(chown, chmod, dest string) (*copying, error) {
-	e := s.edit()
-	cp := &copying{stage: s, edit: e}
-	var err error
-	if cp.chmod, err = parseModeChange(chmod); err != nil {
-		return nil, err
+func (s *stage) copying(what instructions.SourcesAndDest, chown, chmod string) (*copying, error) {
+	mode, err := parseModeChange(chmod)
+	flags := shownFlag("chown", chown) + shownFlag("chmod", chmod)
+	return &copying{stage: s, what: what, chown: chown, chmod: mode, flags: flags}, err
+}
+
+// run copies, unless an earlier build has copied the same.
+func (c *copying) run(ctx context.Context, name, createdBy string) error {
+	if err := c.findAll(); err != nil {
+		return err
 	}
-	if chown != "" {
-		uid, gid, err := s.lookUpUser(e.tree, chown)
-		if err != nil {
-			return nil, fmt.Errorf("--chown=%s: %w", chown, err)
+	s := c.stage
+	key := s.seed.with(name, s.config.WorkingDir, c.flags, describe(c.what))
+	return s.change(ctx, key, createdBy, func() (*madeLayer, error) {
+		if err := c.begin(); err != nil {
+			return nil, err
 		}
-		cp.owner = &owner{uid, gid}
+		if err := c.all(ctx); err != nil {
+			return nil, errors.Join(err, c.edit.close())
+		}
+		return s.commit(ctx, c.edit)
+	})
+}
+
+// begin looks at where the copies go.
+func (c *copying) begin() (err error) {
+	if c.edit, err = c.stage.edit(); err != nil {
+		return err
 	}
-	cp.isDir = dest == "" || dest == "." || dest == ".." || strings.HasSuffix(dest, "/") || strings.HasSuffix(dest, "/.") || strings.HasSuffix(dest, "/..")
-	cp.dest, err = e.resolve(s.inWorkdir(dest))
-	return cp, err
+	if c.chown != "" {
+		uid, gid, err := c.stage.lookUpUser(c.edit.tree, c.chown)
+		if err != nil {
+			return fmt.Errorf("--chown=%s: %w", c.chown, err)
+		}
+		c.owner = &owner{uid, gid}
+	}
+	dest := c.what.DestPath
+	c.isDir = dest == "" || dest == "." || dest == ".." || strings.HasSuffix(dest, "/") || strings.HasSuffix(dest, "/.") || strings.HasSuffix(dest, "/..")
+	c.dest, err = c.edit.resolve(c.stage.inWorkdir(dest))
+	return err
 }
 
 func (c *copying) useContext(sources []string) error {
@@ -58,8 +88,12 @@ func (c *copying) useContext(sources []string) error {
 }
 
 // useStage copies from another stage or image.
-func (c *copying) useStage(ctx context.Context, name string) (err error) {
-	tree, err := c.stage.build.stageTree(ctx, name, c.stage)
+func (c *copying) useStage(ctx context.Context, name string) error {
+	source, err := c.stage.build.source(ctx, name, c.stage)
+	if err != nil {
+		return err
+	}
+	tree, err := source.tree()
 	c.from = boxTree{fs: tree, name: quote(name)}
 	return err
 }
@@ -71,22 +105,26 @@ type match struct {
 	file sourceFile
 }
 
-func (c *copying) all(ctx context.Context, what instructions.SourcesAndDest) error {
-	var found []match
-	for _, src := range what.SourcePaths {
-		m, err := c.find(src)
+// findAll finds what is to be copied.
+func (c *copying) findAll() error {
+	for _, src := range c.what.SourcePaths {
+		found, err := c.find(src)
 		if err != nil {
 			return err
 		}
-		found = append(found, m...)
+		c.found = append(c.found, found...)
 	}
-	if len(found)+len(what.SourceContents) == 0 {
-		return withHint(fmt.Errorf("nothing in %s fits %s", c.from, quote(strings.Join(what.SourcePaths, " "))), "%s", c.ignoreHint())
+	if len(c.found)+len(c.what.SourceContents) == 0 {
+		return withHint(fmt.Errorf("nothing in %s fits %s", c.from, quote(strings.Join(c.what.SourcePaths, " "))), "%s", c.ignoreHint())
 	}
-	if err := c.checkDestination(what, found); err != nil {
+	return nil
+}
+
+func (c *copying) all(ctx context.Context) error {
+	if err := c.checkDestination(); err != nil {
 		return err
 	}
-	for _, m := range found {
+	for _, m := range c.found {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -94,7 +132,7 @@ func (c *copying) all(ctx context.Context, what instructions.SourcesAndDest) err
 			return err
 		}
 	}
-	for _, doc := range what.SourceContents {
+	for _, doc := range c.what.SourceContents {
 		t := memoryTree{file: doc.Path, data: doc.Data, epoch: c.edit.epoch}
 		file, err := t.lstat(doc.Path)
 		if err != nil {
@@ -108,21 +146,21 @@ func (c *copying) all(ctx context.Context, what instructions.SourcesAndDest) err
 }
 
 // checkDestination refuses several files for one name.
-func (c *copying) checkDestination(what instructions.SourcesAndDest, found []match) error {
-	files := len(what.SourceContents)
-	for _, m := range found {
+func (c *copying) checkDestination() error {
+	files, sources := len(c.what.SourceContents), len(c.found)+len(c.what.SourceContents)
+	for _, m := range c.found {
 		if !m.file.isDir() {
 			files++
 		}
 	}
-	if c.isDir || len(found)+len(what.SourceContents) < 2 || files == 0 {
+	if c.isDir || sources < 2 || files == 0 {
 		return nil
 	}
 	if st, err := c.edit.tree.Stat(c.dest); err == nil && st.IsDir() {
 		return nil
 	}
-	return withHint(fmt.Errorf("%d sources for one destination", len(found)+len(what.SourceContents)),
-		"if %s is to be a directory, end it with a slash: %s/", quote(what.DestPath), what.DestPath)
+	return withHint(fmt.Errorf("%d sources for one destination", sources),
+		"if %s is to be a directory, end it with a slash: %s/", quote(c.what.DestPath), c.what.DestPath)
 }
 
 // find returns what a source stands for. A pattern may stand for nothing, a name may not.

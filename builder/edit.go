@@ -49,11 +49,15 @@ type attributes struct {
 	mtime    time.Time
 }
 
-func (s *stage) edit() *edit {
-	e := &edit{before: s.tree(), epoch: s.build.epoch, filled: map[uint64]filling{}}
+func (s *stage) edit() (*edit, error) {
+	before, err := s.tree()
+	if err != nil {
+		return nil, err
+	}
+	e := &edit{before: before, epoch: s.build.epoch, filled: map[uint64]filling{}}
 	e.tree = e.before.Fork()
 	e.tree.Configure(vfs.Config{Now: func() time.Time { return e.epoch }})
-	return e
+	return e, nil
 }
 
 func (e *edit) close() error { return closeAll(e.cleanup) }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -21,52 +22,57 @@ import (
 // whiteoutPrefix marks names that mean something else in a layer's tar (OCI image-spec, layer.md).
 const whiteoutPrefix = ".wh."
 
-// commit makes what an edit changed into a layer of the stage. A stage whose files are as they were gets none.
-func (s *stage) commit(ctx context.Context, e *edit, createdBy string) error {
+// madeLayer is what an instruction did to a stage's files.
+type madeLayer struct {
+	v1.Layer
+	diffID v1.Hash
+	open   openLayers
+}
+
+// commit makes what an edit changed into a layer. Where files are as they were there is none.
+func (s *stage) commit(ctx context.Context, e *edit) (*madeLayer, error) {
+	release, err := s.build.slots.take(ctx)
+	if err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	defer release()
 	file := s.build.layerFile()
 	written, err := s.write(ctx, e, file)
-	if err := errors.Join(err, e.close()); err != nil {
-		return err
+	if err := errors.Join(err, e.close()); err != nil || written == 0 {
+		return nil, err
 	}
-	if written == 0 {
-		s.note(createdBy)
-		return nil
-	}
-	layers, err := s.withLayer(file)
+	opened, err := s.build.openLayer(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	changes, err := vfs.Diff(vfs.New(s.layers...), vfs.New(layers...))
+	below, err := s.layers()
 	if err != nil {
-		return fmt.Errorf("comparing files: %w", err)
+		return nil, err
 	}
-	layer, err := s.pack(changes)
+	changes, err := vfs.Diff(vfs.New(below...), vfs.New(slices.Concat(below, opened)...))
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("comparing files: %w", err)
 	}
-	s.layers = layers
-	s.record(createdBy, layer)
-	return nil
+	return s.pack(changes, opened)
 }
 
 // layerFile names the file of a further layer.
 func (b *build) layerFile() string {
-	b.layers++
-	return filepath.Join(b.temp, fmt.Sprintf("%d.layer", b.layers))
+	return filepath.Join(b.temp, fmt.Sprintf("%d.layer", b.layers.Add(1)))
 }
 
-// withLayer opens a layer's file and gives the stage's layers with it on top.
-func (s *stage) withLayer(file string) ([]*vfs.Layer, error) {
+// openLayer opens a layer's file for as long as the build takes.
+func (b *build) openLayer(file string) ([]*vfs.Layer, error) {
 	opened, err := vfs.OpenLayer(file)
 	if err != nil {
 		return nil, fmt.Errorf("opening the new layer: %w", err)
 	}
-	s.build.opened = append(s.build.opened, opened.Close)
-	return append(s.layers[:len(s.layers):len(s.layers)], opened), nil
+	b.closeLater(opened.Close)
+	return []*vfs.Layer{opened}, nil
 }
 
-// pack makes an image layer of changes.
-func (s *stage) pack(changes []vfs.Change) (v1.Layer, error) {
+// pack makes an image layer of changes, of which opened is the opened form.
+func (s *stage) pack(changes []vfs.Change, opened []*vfs.Layer) (*madeLayer, error) {
 	layer, err := oci.NewLayer(changes, oci.LayerOptions{Compression: s.build.opts.Compression, Dir: s.build.opts.TempDir})
 	if err != nil {
 		return nil, fmt.Errorf("packing the layer: %w", err)
@@ -75,16 +81,27 @@ func (s *stage) pack(changes []vfs.Change) (v1.Layer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("packing the layer: %w", err)
 	}
-	s.seed = s.seed.with("layer", id.String())
+	return &madeLayer{layer, id, func() ([]*vfs.Layer, error) { return opened, nil }}, nil
+}
+
+// add puts a layer, if there is one, on top of the stage, with the instruction that made it.
+func (s *stage) add(layer *madeLayer, createdBy string) (err error) {
+	if layer == nil {
+		s.note(createdBy)
+		return nil
+	}
 	if s.step != nil {
 		if s.step.Layer, err = layer.Digest(); err != nil {
-			return nil, fmt.Errorf("packing the layer: %w", err)
+			return fmt.Errorf("packing the layer: %w", err)
 		}
 		if s.step.Size, err = layer.Size(); err != nil {
-			return nil, fmt.Errorf("packing the layer: %w", err)
+			return fmt.Errorf("packing the layer: %w", err)
 		}
 	}
-	return layer, nil
+	s.seed = s.seed.with("layer", layer.diffID.String())
+	s.files = append(slices.Clip(s.files), layer.open)
+	s.record(createdBy, layer.Layer)
+	return nil
 }
 
 // write puts an edit's changes into an opened layer's file and returns how many there are.

@@ -27,7 +27,8 @@ type Warning struct {
 	Text string
 }
 
-// Progress is told what a build does, in order, from one goroutine (but Output, during RUN, from those of the command).
+// Progress is told what a build does. Stages are built at the same time, so that calls may come from several goroutines at
+// once; those of one step come in order, but Output, during RUN, from the goroutines of the command.
 type Progress interface {
 	Start(s *Step)
 	// Output is called with what a command of the step writes, unfiltered: it may hold control characters.

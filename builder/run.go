@@ -74,13 +74,18 @@ func runRun(ctx context.Context, s *stage, _ *instruction, c *instructions.RunCo
 	if s.build.opts.Run == nil {
 		return withHint(errors.New("there is nothing to run commands with"), "this build can carry out all instructions but RUN")
 	}
-	e := s.edit()
 	env := s.runEnvironment()
 	s.seed = s.seed.with("run", slices.Concat(args, env, []string{s.config.User, s.config.WorkingDir})...)
-	if err := s.execute(ctx, e, args, env); err != nil {
-		return err
-	}
-	return s.commit(ctx, e, "RUN "+s.shownArgs()+strings.Join(args, " "))
+	return s.change(ctx, s.seed, "RUN "+s.shownArgs()+strings.Join(args, " "), func() (*madeLayer, error) {
+		e, err := s.edit()
+		if err != nil {
+			return nil, err
+		}
+		if err := s.execute(ctx, e, args, env); err != nil {
+			return nil, err
+		}
+		return s.commit(ctx, e)
+	})
 }
 
 // runEnvironment is what a command sees: the image's variables, those of ARG, and when it is.
@@ -120,6 +125,11 @@ func (s *stage) execute(ctx context.Context, e *edit, args []string, env environ
 	if st, err := e.tree.Stat(dir); errors.Is(err, fs.ErrNotExist) || (err == nil && !st.IsDir()) {
 		return fmt.Errorf("the working directory %s is not in the box", quote(dir))
 	}
+	release, err := s.build.slots.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	tail := &tail{}
 	out := &output{build: s.build, step: s.step, tail: tail}
 	status, err := s.build.opts.Run(ctx, RunRequest{

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// seed stands for all that a stage was made of so far: equal inputs, equal seed. RUN gets its random numbers from it. It is
-// also what a build cache would be keyed by.
+// seed stands for all that a stage was made of so far: equal inputs, equal seed. RUN gets its random numbers from it, and the
+// build cache is keyed by it.
 type seed [sha256.Size]byte
 
 // with returns the seed after a further input.

@@ -56,36 +56,51 @@ func runSnapshot(_ context.Context, s *stage, in *instruction, _ *snapshotComman
 	return nil
 }
 
-// finish completes a stage that is going to be an image.
-func (s *stage) finish(ctx context.Context) error {
+// finish returns the stage with its SNAPSHOT carried out. The stage stays as it is, for others may be copying from it.
+func (s *stage) finish(ctx context.Context) (*stage, error) {
 	in := s.snapshot
 	if in == nil {
-		return nil
+		return s, nil
 	}
-	s.snapshot = nil
 	c, ok := in.cmd.(*snapshotCommand)
 	if !ok {
-		return errors.New("unexpected form")
+		return nil, errors.New("unexpected form")
 	}
-	err := s.show(in, func() error {
+	finished := *s
+	finished.snapshot = nil
+	err := finished.show(in, func() error {
 		if c.none {
-			return s.hideImages()
+			return finished.hideImages(ctx)
 		}
-		return s.capture(ctx, c)
+		return finished.capture(ctx, c)
 	})
 	if err != nil {
-		return s.build.file.errorAt(in.line, in.name, err)
+		return nil, s.build.file.errorAt(in.line, in.name, err)
 	}
-	return nil
+	return &finished, nil
 }
 
 // hideImages takes away the memory images of the layers below.
-func (s *stage) hideImages() error {
+func (s *stage) hideImages(ctx context.Context) error {
+	return s.change(ctx, s.seed.with("snapshot none"), "SNAPSHOT none", func() (*madeLayer, error) {
+		changes, err := s.imagesHidden()
+		if err != nil || len(changes) == 0 {
+			return nil, err
+		}
+		return s.commitReserved(ctx, changes)
+	})
+}
+
+func (s *stage) imagesHidden() ([]vfs.Change, error) {
+	layers, err := s.layers()
+	if err != nil {
+		return nil, err
+	}
 	present := map[string]bool{}
-	for _, layer := range s.layers {
+	for _, layer := range layers {
 		err := layer.ReservedNames(func(name string, whiteout bool) { present[name] = !whiteout })
 		if err != nil {
-			return fmt.Errorf("looking for memory images: %w", err)
+			return nil, fmt.Errorf("looking for memory images: %w", err)
 		}
 	}
 	var changes []vfs.Change
@@ -94,18 +109,12 @@ func (s *stage) hideImages() error {
 			changes = append(changes, vfs.NewChange(vfs.Entry{Path: path.Join(vfs.Reserved, name), Whiteout: true}, nil))
 		}
 	}
-	const createdBy = "SNAPSHOT none"
-	if len(changes) == 0 {
-		s.note(createdBy)
-		return nil
-	}
-	return s.commitReserved(changes, createdBy)
+	return changes, nil
 }
 
 // capture adds a layer with a memory image.
 func (s *stage) capture(ctx context.Context, c *snapshotCommand) error {
-	take := s.build.opts.Snapshot
-	if take == nil {
+	if s.build.opts.Snapshot == nil {
 		return withHint(errors.New("there is nothing to run programs with"), "this build can carry out all instructions but SNAPSHOT and RUN")
 	}
 	var args []string
@@ -114,63 +123,78 @@ func (s *stage) capture(ctx context.Context, c *snapshotCommand) error {
 		args = []string{"-c", c.text}
 		createdBy += " " + strings.TrimRight(c.text, "\n")
 	}
-	config := s.config.DeepCopy()
-	s.seed = s.seed.with("snapshot", slices.Concat(args, config.Env, []string{config.User, config.WorkingDir})...)
+	env, user, dir := s.config.Env, s.config.User, s.config.WorkingDir
+	s.seed = s.seed.with("snapshot", slices.Concat(args, env, []string{user, dir})...)
+	return s.change(ctx, s.seed.with("program", s.program()), createdBy, func() (*madeLayer, error) {
+		return s.takeImage(ctx, args)
+	})
+}
+
+// takeImage makes a layer of the memory image of the program after it has been initialised.
+func (s *stage) takeImage(ctx context.Context, args []string) (*madeLayer, error) {
+	tree, err := s.tree()
+	if err != nil {
+		return nil, err
+	}
 	spool, err := os.CreateTemp(s.build.temp, "image-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer spool.Close()
 	image := bufio.NewWriterSize(spool, 1<<20)
 	clock := &clock{now: s.build.epoch}
 	out := &output{build: s.build, step: s.step, tail: &tail{}}
-	taken, err := take(ctx, SnapshotRequest{
-		FS: s.tree(), Config: *config, Program: s.program(), Args: args,
+	release, err := s.build.slots.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	taken, err := s.build.opts.Snapshot(ctx, SnapshotRequest{
+		FS: tree, Config: *s.config.DeepCopy(), Program: s.program(), Args: args,
 		Stdout: out, Stderr: out, Now: clock.read, Random: s.seed.random(), Image: image,
 	})
+	release()
 	if err := cmp.Or(ctx.Err(), err); err != nil {
-		return orHint(err, "SNAPSHOT none leaves memory images out, and every start initialises the program anew")
+		return nil, orHint(err, "SNAPSHOT none leaves memory images out, and every start initialises the program anew")
 	}
 	if err := image.Flush(); err != nil {
-		return fmt.Errorf("keeping the memory image: %w", err)
+		return nil, fmt.Errorf("keeping the memory image: %w", err)
 	}
-	return s.commitImage(spool, taken, createdBy)
+	return s.commitImage(ctx, spool, taken)
 }
 
 // commitImage makes a layer of a memory image.
-func (s *stage) commitImage(stored *os.File, taken *Snapshot, createdBy string) error {
+func (s *stage) commitImage(ctx context.Context, stored *os.File, taken *Snapshot) (*madeLayer, error) {
 	if !strings.HasSuffix(taken.File, imageSuffix) || path.Base(taken.File) != taken.File {
-		return fmt.Errorf("%s is no name of a memory image", quote(taken.File))
+		return nil, fmt.Errorf("%s is no name of a memory image", quote(taken.File))
 	}
 	size, err := stored.Seek(0, io.SeekEnd)
 	if err != nil {
-		return fmt.Errorf("keeping the memory image: %w", err)
+		return nil, fmt.Errorf("keeping the memory image: %w", err)
 	}
 	entry := vfs.Entry{Path: path.Join(vfs.Reserved, taken.File), Mode: 0o644, ModTime: s.build.epoch, Size: size}
 	open := func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(stored, 0, size)), nil }
 	s.step.Snapshot = taken
-	return s.commitReserved([]vfs.Change{vfs.NewChange(entry, open)}, createdBy)
+	return s.commitReserved(ctx, []vfs.Change{vfs.NewChange(entry, open)})
 }
 
 // commitReserved makes a layer of what no tree shows.
-func (s *stage) commitReserved(changes []vfs.Change, createdBy string) error {
+func (s *stage) commitReserved(ctx context.Context, changes []vfs.Change) (*madeLayer, error) {
+	release, err := s.build.slots.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	dir := vfs.Entry{Path: vfs.Reserved, Mode: fs.ModeDir | 0o755, ModTime: s.build.epoch}
 	changes = append([]vfs.Change{vfs.NewChange(dir, nil)}, changes...)
 	file := s.build.layerFile()
 	if err := writeLayer(file, changes); err != nil {
-		return fmt.Errorf("writing the new layer: %w", err)
+		return nil, fmt.Errorf("writing the new layer: %w", err)
 	}
-	layers, err := s.withLayer(file)
+	opened, err := s.build.openLayer(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	layer, err := s.pack(changes)
-	if err != nil {
-		return err
-	}
-	s.layers = layers
-	s.record(createdBy, layer)
-	return nil
+	return s.pack(changes, opened)
 }
 
 func writeLayer(file string, changes []vfs.Change) error {

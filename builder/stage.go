@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -20,13 +21,13 @@ import (
 // stage is a stage as far as it has been built: what an image consists of, and what instructions hand to later ones.
 type stage struct {
 	build *build
-	src   *stageSource
+	node  *node
 	name  string // empty if it is the only one
 
 	base   v1.Image
 	config v1.Config
 	author string
-	layers []*vfs.Layer      // of the base, and those made here
+	files  []openLayers      // of the base, and those made here, lowest first
 	added  []mutate.Addendum // on top of the base
 
 	env    environment // what variables expand to: the image's, and those of ARG
@@ -40,31 +41,12 @@ type stage struct {
 	step         *Step // being carried out, or nil
 }
 
-func newStage(b *build, src *stageSource) *stage {
-	return &stage{build: b, src: src, base: empty.Image}
-}
+// openLayers opens layers when somebody looks at the files in them, and not again: a stage that comes from the cache as a whole
+// needs none.
+type openLayers func() ([]*vfs.Layer, error)
 
-// from begins the stage. i is its index: names of earlier stages go before those of images.
-func (s *stage) from(ctx context.Context, base string, i int) error {
-	b := s.build
-	if j, ok := b.find(base, i); ok && !isNumber(base) {
-		parent, err := b.stage(ctx, j)
-		if err != nil {
-			return err
-		}
-		if err := parent.finish(ctx); err != nil {
-			return err
-		}
-		s.inherit(parent)
-		return nil
-	}
-	if base != "scratch" {
-		if err := s.fromImage(ctx, base); err != nil {
-			return err
-		}
-	}
-	s.seed = s.seed.with("from", s.layerIDs()...)
-	return nil
+func newStage(b *build, n *node) *stage {
+	return &stage{build: b, node: n, base: empty.Image}
 }
 
 // warn warns about the instruction being carried out.
@@ -73,17 +55,21 @@ func (s *stage) warn(text string) {
 	if s.step != nil {
 		w.Line = s.step.Line
 	}
-	s.build.warn(w)
+	s.tell(w)
 }
 
-func isNumber(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
+// tell tells of a warning.
+func (s *stage) tell(w Warning) {
+	s.build.lock.Lock()
+	s.node.warnings = append(s.node.warnings, w)
+	s.build.lock.Unlock()
+	s.build.opts.Progress.Warn(w)
 }
 
 func (s *stage) inherit(parent *stage) {
 	s.base, s.author = parent.base, parent.author
 	s.config = *parent.config.DeepCopy()
-	s.layers = slices.Clone(parent.layers)
+	s.files = slices.Clone(parent.files)
 	s.added = slices.Clone(parent.added)
 	s.env, s.args, s.seed = parent.env, parent.args, parent.seed
 }
@@ -106,19 +92,26 @@ func (s *stage) fromImage(ctx context.Context, ref string) error {
 	if err := checkBasePlatform(ref, file); err != nil {
 		return err
 	}
-	root, err := b.opts.Rootfs(img)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", quote(ref), err)
-	}
-	b.opened = append(b.opened, root.Close)
 	if len(file.Config.OnBuild) > 0 {
 		return withHint(fmt.Errorf("%s asks for ONBUILD instructions, which are not supported", quote(ref)),
 			"write them out after FROM: %s", printable(strings.Join(file.Config.OnBuild, "; ")))
 	}
-	s.base, s.author, s.layers = img, file.Author, slices.Clone(root.Layers)
+	s.base, s.author, s.files = img, file.Author, []openLayers{b.rootfs(ref, img)}
 	s.config = *file.Config.DeepCopy()
 	s.env = environment(slices.Clone(s.config.Env))
 	return nil
+}
+
+// rootfs opens an image's files.
+func (b *build) rootfs(ref string, img v1.Image) openLayers {
+	return sync.OnceValues(func() ([]*vfs.Layer, error) {
+		root, err := b.opts.Rootfs(img)
+		if err != nil {
+			return nil, fmt.Errorf("opening %s: %w", quote(ref), err)
+		}
+		b.closeLater(root.Close)
+		return root.Layers, nil
+	})
 }
 
 // checkBasePlatform refuses images that no program of a box could live in.
@@ -132,8 +125,27 @@ func checkBasePlatform(ref string, file *v1.ConfigFile) error {
 		"the programs in it are not WebAssembly; `FROM python`, `FROM ubuntu` and their like stand for boxes that are")
 }
 
+// layers opens the stage's layers.
+func (s *stage) layers() ([]*vfs.Layer, error) {
+	var all []*vfs.Layer
+	for _, open := range s.files {
+		opened, err := open()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, opened...)
+	}
+	return all, nil
+}
+
 // tree returns a tree of its own over the stage's files.
-func (s *stage) tree() *vfs.FS { return vfs.New(s.layers...) }
+func (s *stage) tree() (*vfs.FS, error) {
+	layers, err := s.layers()
+	if err != nil {
+		return nil, err
+	}
+	return vfs.New(layers...), nil
+}
 
 // layerIDs are the diff ids of the base: what its files are, whatever way they are packed.
 func (s *stage) layerIDs() []string {
@@ -167,7 +179,9 @@ func (s *stage) show(in *instruction, carryOut func() error) error {
 	err := carryOut()
 	s.step.Duration = time.Since(began)
 	progress.Done(s.step, err)
-	s.build.steps = append(s.build.steps, *s.step)
+	s.build.lock.Lock()
+	s.node.steps = append(s.node.steps, *s.step)
+	s.build.lock.Unlock()
 	s.step = nil
 	return err
 }

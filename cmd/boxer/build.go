@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
@@ -123,7 +124,7 @@ func (a *app) builderOptions(ctx context.Context, o buildOptions, store *oci.Sto
 	if !ok {
 		return builder.Options{}, &usageError{err: fmt.Errorf("unknown --compression %q: zstd or gzip", o.compression)}
 	}
-	engine := &lazyEngine{app: a, ctx: ctx}
+	engine := &lazyEngine{sync.OnceValues(func() (*runtime.Engine, error) { return a.engine(ctx) })}
 	options := builder.Options{
 		Boxfile: boxfile, Context: context, Args: args, Target: o.target, Compression: compression,
 		Resolve: a.fromImages(store).Resolve, Rootfs: store.Rootfs,
@@ -157,16 +158,7 @@ func buildArgs(flags []string) (map[string]string, error) {
 // lazyEngine runs the commands of RUN, and takes the memory images of SNAPSHOT. The engine is made when the first of them
 // needs it.
 type lazyEngine struct {
-	app    *app
-	ctx    context.Context
-	engine *runtime.Engine
-}
-
-func (l *lazyEngine) start() (_ *runtime.Engine, err error) {
-	if l.engine == nil {
-		l.engine, err = l.app.engine(l.ctx)
-	}
-	return l.engine, err
+	start func() (*runtime.Engine, error)
 }
 
 func (l *lazyEngine) run(ctx context.Context, r builder.RunRequest) (status int, err error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"boxer.dev/builder"
@@ -15,6 +16,7 @@ import (
 type plainProgress struct {
 	w     io.Writer
 	state outputState
+	lock  sync.Mutex
 }
 
 type outputState int
@@ -26,6 +28,9 @@ const (
 )
 
 func (p *plainProgress) Start(s *builder.Step) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	p.endLine()
 	stage := ""
 	if s.Stage != "" {
 		stage = s.Stage + " "
@@ -35,6 +40,8 @@ func (p *plainProgress) Start(s *builder.Step) {
 }
 
 func (p *plainProgress) Output(_ *builder.Step, text []byte) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
 	for line := range strings.Lines(string(text)) {
 		if p.state == atHeader {
 			fmt.Fprintln(p.w)
@@ -51,6 +58,8 @@ func (p *plainProgress) Output(_ *builder.Step, text []byte) {
 }
 
 func (p *plainProgress) Done(s *builder.Step, err error) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
 	lead := "      "
 	if p.state == atHeader && err == nil {
 		lead, p.state = "  ", atLineStart
@@ -80,6 +89,8 @@ func describeSnapshot(s *builder.Step) string {
 }
 
 func (p *plainProgress) Note(text string) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
 	p.endLine()
 	fmt.Fprintf(p.w, "note: %s\n", printable(text))
 }
@@ -93,6 +104,8 @@ func (p *plainProgress) endLine() {
 }
 
 func (p *plainProgress) Warn(w builder.Warning) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
 	p.endLine()
 	if w.Line > 0 {
 		fmt.Fprintf(p.w, "warning: line %d: %s\n", w.Line, printable(w.Text))
