@@ -19,6 +19,7 @@ type Step struct {
 	Size     int64   // bytes of that layer as stored
 	Duration time.Duration
 	Snapshot *Snapshot // that the layer holds, or nil
+	Cached   bool      // it was carried out by an earlier build
 }
 
 // Warning is something that the user should know and that does not fail the build.

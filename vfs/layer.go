@@ -100,6 +100,9 @@ func (l *Layer) Close() error {
 	return l.maps.unmap()
 }
 
+// ContentSize is how many bytes the layer's files have in them.
+func (l *Layer) ContentSize() int64 { return int64(l.index - headerSize) }
+
 // use keeps the mapping until the layer is garbage.
 func (l *Layer) use() {
 	if !l.state.CompareAndSwap(layerIdle, layerUsed) && l.state.Load() == layerClosed {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"boxer.dev/builder"
+	"boxer.dev/internal/progress"
 	"boxer.dev/oci"
 	"boxer.dev/runtime"
 )
@@ -22,6 +23,7 @@ type buildOptions struct {
 	args        []string
 	target      string
 	quiet       bool
+	progress    string
 	compression string
 }
 
@@ -45,8 +47,10 @@ The same inputs give the same digest on any machine and day: times come from SOU
 	flags.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]` for the box")
 	flags.StringArrayVar(&o.args, "build-arg", nil, "set an ARG: `NAME=value`, or NAME to pass the host's on")
 	flags.StringVar(&o.target, "target", "", "the `stage` to build (default: the last)")
-	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the box's id")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the box's id: --progress quiet")
+	flags.StringVar(&o.progress, "progress", "auto", "show it as `MODE`: auto, plain, tty, json, quiet")
 	flags.StringVar(&o.compression, "compression", "zstd", "how layers are compressed: `zstd|gzip`")
+	command.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(progressModes, cobra.ShellCompDirectiveNoFileComp))
 	command.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions([]string{"zstd", "gzip"}, cobra.ShellCompDirectiveNoFileComp))
 	acceptFlags(flags, acceptedBuildFlags)
 	refuseFlags(command, refusedBuildFlags, refusedBuildValues)
@@ -72,29 +76,53 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	if err != nil {
 		return err
 	}
+	if o.quiet {
+		o.progress = "quiet"
+	}
+	display, err := a.display(o.progress)
+	if err != nil {
+		return err
+	}
+	warn := func(err error) { display.Warn(builder.Warning{Text: err.Error()}) }
+	engine := &lazyEngine{sync.OnceValues(func() (*runtime.Engine, error) { return a.engine(ctx, compilingFor(display), warn) })}
+	options.Run, options.Snapshot, options.Progress = engine.run, engine.snapshot, display
+	made, err := makeBox(ctx, options, store, o.tags)
+	display.Finish(made, err)
+	switch {
+	case err != nil && o.progress == "json":
+		return &reportedError{err}
+	case err != nil:
+		return err
+	case o.progress == "quiet":
+		fmt.Fprintln(a.stdout, made.Digest)
+	}
+	return nil
+}
+
+// makeBox builds a box and stores it.
+func makeBox(ctx context.Context, options builder.Options, store *oci.Store, tags []string) (*progress.Built, error) {
 	result, err := builder.Build(ctx, options)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	digest, err := keep(store, result.Image, o.tags)
+	root, err := keep(store, result.Image, tags)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if o.quiet {
-		fmt.Fprintln(a.stdout, digest)
-		return nil
-	}
-	return summarize(a.stderr, result, o.tags)
+	defer root.Close()
+	return built(result.Image, root, result.Steps, tags)
 }
 
 // keep stores what was built. It is opened first, as a run would: a box that cannot run is not kept.
-func keep(store *oci.Store, img v1.Image, tags []string) (v1.Hash, error) {
+func keep(store *oci.Store, img v1.Image, tags []string) (*oci.Rootfs, error) {
 	root, err := store.Rootfs(img)
 	if err != nil {
-		return v1.Hash{}, err
+		return nil, err
 	}
-	defer root.Close()
-	return store.Put(img, tags...)
+	if _, err := store.Put(img, tags...); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return root, nil
 }
 
 func openContext(dir string) (*os.Root, error) {
@@ -124,17 +152,10 @@ func (a *app) builderOptions(ctx context.Context, o buildOptions, store *oci.Sto
 	if !ok {
 		return builder.Options{}, &usageError{err: fmt.Errorf("unknown --compression %q: zstd or gzip", o.compression)}
 	}
-	engine := &lazyEngine{sync.OnceValues(func() (*runtime.Engine, error) { return a.engine(ctx) })}
-	options := builder.Options{
+	return builder.Options{
 		Boxfile: boxfile, Context: context, Args: args, Target: o.target, Compression: compression,
 		Resolve: a.fromImages(store).Resolve, Rootfs: store.Rootfs,
-		Run: engine.run, Snapshot: engine.snapshot,
-		Progress: &plainProgress{w: a.stderr},
-	}
-	if o.quiet {
-		options.Progress = quietProgress{a.stderr}
-	}
-	return options, nil
+	}, nil
 }
 
 // buildArgs reads --build-arg; SOURCE_DATE_EPOCH is taken from the environment too, as BuildKit does.

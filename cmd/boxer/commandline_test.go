@@ -115,28 +115,3 @@ func TestCacheOfUserWithoutHome(t *testing.T) {
 		t.Errorf("%q, %v; want %q", dir, err, want)
 	}
 }
-
-// TestNoteWithinStep: what is said while a step is carried out has lines of its own.
-func TestNoteWithinStep(t *testing.T) {
-	var out strings.Builder
-	p := &plainProgress{w: &out}
-	copying := &builder.Step{Index: 1, Total: 2, Instruction: "COPY --from=python /a /"}
-	running := &builder.Step{Index: 2, Total: 2, Instruction: "RUN printf a"}
-	p.Start(copying)
-	p.Note("python stands for something")
-	p.Warn(builder.Warning{Line: 3, Text: "left out"})
-	p.Done(copying, nil)
-	p.Start(running)
-	p.Output(running, []byte("a"))
-	p.Done(running, errFull)
-	want := `[1/2] COPY --from=python /a /
-note: python stands for something
-warning: line 3: left out
-      0.00s
-[2/2] RUN printf a
-      a
-`
-	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Error(diff)
-	}
-}

@@ -45,6 +45,10 @@ func (a *app) report(command *cobra.Command, err error) int {
 	if errors.As(err, &exit) {
 		return runtime.ExitStatus(err)
 	}
+	var reported *reportedError
+	if errors.As(err, &reported) {
+		return 1
+	}
 	fmt.Fprintf(a.stderr, "boxer: error: %s\n", printable(err.Error()))
 	if hint := hintOf(command, err); hint != "" {
 		fmt.Fprintf(a.stderr, "hint: %s\n", printable(hint))

@@ -3,148 +3,92 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
+	"os"
 	"strings"
-	"sync"
-	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/term"
 
 	"boxer.dev/builder"
+	"boxer.dev/internal/progress"
 	"boxer.dev/oci"
+	"boxer.dev/runtime"
 )
 
-// plainProgress writes a build as lines: each step with its time and the size of its layer, what RUN printed beneath it.
-type plainProgress struct {
-	w     io.Writer
-	state outputState
-	lock  sync.Mutex
-}
+var progressModes = []string{"auto", "plain", "tty", "json", "quiet"}
 
-type outputState int
-
-const (
-	atLineStart outputState = iota // of its output, or between steps
-	atHeader                       // behind a step's text
-	inLine
-)
-
-func (p *plainProgress) Start(s *builder.Step) {
-	p.lock.Lock()
-	defer p.lock.Unlock()
-	p.endLine()
-	stage := ""
-	if s.Stage != "" {
-		stage = s.Stage + " "
-	}
-	fmt.Fprintf(p.w, "[%s%d/%d] %s", stage, s.Index, s.Total, printable(s.Instruction))
-	p.state = atHeader
-}
-
-func (p *plainProgress) Output(_ *builder.Step, text []byte) {
-	p.lock.Lock()
-	defer p.lock.Unlock()
-	for line := range strings.Lines(string(text)) {
-		if p.state == atHeader {
-			fmt.Fprintln(p.w)
+// display makes what shows a build on standard error. auto is tty on a terminal that can draw, and else plain.
+func (a *app) display(mode string) (progress.Display, error) {
+	fd, isTerminal := descriptor(a.stderr)
+	draws := isTerminal && os.Getenv("TERM") != "dumb" && drawsEscapes(fd)
+	switch mode {
+	case "tty":
+		if !draws {
+			return nil, withHint(errors.New("--progress tty: standard error is no terminal that can draw"), "leave it out, or use plain")
 		}
-		if p.state != inLine {
-			fmt.Fprint(p.w, "      ")
+		return a.drawing(fd), nil
+	case "auto":
+		if draws {
+			return a.drawing(fd), nil
 		}
-		fmt.Fprint(p.w, printable(line))
-		p.state = inLine
-		if strings.HasSuffix(line, "\n") {
-			p.state = atLineStart
-		}
+		return &progress.Plain{Out: a.stderr}, nil
+	case "plain":
+		return &progress.Plain{Out: a.stderr}, nil
+	case "json":
+		return &progress.JSON{Out: a.stderr}, nil
+	case "quiet":
+		return progress.Quiet{Out: a.stderr}, nil
 	}
+	return nil, &usageError{err: fmt.Errorf("unknown --progress %q: %s", mode, strings.Join(progressModes, ", "))}
 }
 
-func (p *plainProgress) Done(s *builder.Step, err error) {
-	p.lock.Lock()
-	defer p.lock.Unlock()
-	lead := "      "
-	if p.state == atHeader && err == nil {
-		lead, p.state = "  ", atLineStart
+func (a *app) drawing(fd int) progress.Display {
+	t := &progress.Terminal{
+		Out: a.stderr,
+		Size: func() (columns, rows int) {
+			columns, rows, _ = term.GetSize(fd)
+			return columns, rows
+		},
+		Color: os.Getenv("NO_COLOR") == "", // no-color.org
+		ASCII: !showsUnicode(),
 	}
-	p.endLine()
-	switch {
-	case err != nil:
-	case s.Layer.Hex != "":
-		fmt.Fprintf(p.w, "%s%s  %s\n", lead, seconds(s.Duration), size(s.Size))
-	default:
-		fmt.Fprintf(p.w, "%s%s\n", lead, seconds(s.Duration))
-	}
-	if s.Snapshot != nil && err == nil {
-		fmt.Fprintf(p.w, "      %s\n", printable(describeSnapshot(s)))
-	}
+	t.Open()
+	return t
 }
 
-// describeSnapshot says what a memory image costs and saves, and what runs share by it that they would not share otherwise.
-func describeSnapshot(s *builder.Step) string {
-	taken := s.Snapshot
-	text := fmt.Sprintf("%s: %d pages, %s compressed; each start is spared %d ms",
-		taken.Program, taken.Pages, size(s.Size), taken.Elapsed.Milliseconds())
-	if taken.Entropy > 0 {
-		text += fmt.Sprintf("; %d bytes of entropy were drawn while initialising and are shared by all runs", taken.Entropy)
-	}
-	return text
-}
-
-func (p *plainProgress) Note(text string) {
-	p.lock.Lock()
-	defer p.lock.Unlock()
-	p.endLine()
-	fmt.Fprintf(p.w, "note: %s\n", printable(text))
-}
-
-// endLine makes room for what is said in the middle of a step.
-func (p *plainProgress) endLine() {
-	if p.state != atLineStart {
-		fmt.Fprintln(p.w)
-		p.state = atLineStart
-	}
-}
-
-func (p *plainProgress) Warn(w builder.Warning) {
-	p.lock.Lock()
-	defer p.lock.Unlock()
-	p.endLine()
-	if w.Line > 0 {
-		fmt.Fprintf(p.w, "warning: line %d: %s\n", w.Line, printable(w.Text))
-		return
-	}
-	fmt.Fprintf(p.w, "warning: %s\n", printable(w.Text))
-}
-
-func seconds(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }
-
-// summarize says what was built, in one line.
-func summarize(w io.Writer, result *builder.Result, tags []string) error {
-	whole, err := oci.Inspect(result.Image)
+// built describes what was built.
+func built(img v1.Image, root *oci.Rootfs, steps []builder.Step, names []string) (*progress.Built, error) {
+	described, err := oci.Inspect(img)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var own int64
-	for _, step := range result.Steps {
-		own += step.Size
+	b := &progress.Built{Digest: root.Digest, Names: names, Size: described.Size, Steps: steps}
+	if b.Config, err = img.ConfigName(); err != nil {
+		return nil, err
 	}
-	name := imageID(result.Digest, false)
-	if len(tags) > 0 {
-		name = strings.Join(tags, ", ") + " " + name
+	own := map[v1.Hash]bool{}
+	for _, step := range steps {
+		own[step.Layer] = true
 	}
-	fmt.Fprintf(w, "built %s: %s, of which %s its own\n", name, size(whole.Size), size(own))
-	return nil
+	for i, layer := range described.Layers {
+		b.Layers = append(b.Layers, progress.Layer{
+			Digest: layer.Digest, Size: layer.Size, Unpacked: root.Layers[i].ContentSize(), Base: !own[layer.Digest],
+		})
+	}
+	return b, nil
 }
 
-// quietProgress tells nothing of a build that succeeds, and of another what the command that failed wrote last.
-type quietProgress struct{ w io.Writer }
+// reportedError has been shown to the user already.
+type reportedError struct{ err error }
 
-func (quietProgress) Start(*builder.Step)          {}
-func (quietProgress) Output(*builder.Step, []byte) {}
-func (quietProgress) Note(string)                  {}
-func (quietProgress) Warn(builder.Warning)         {}
+func (e *reportedError) Error() string { return e.err.Error() }
+func (e *reportedError) Unwrap() error { return e.err }
 
-func (p quietProgress) Done(_ *builder.Step, err error) {
-	var failed *builder.RunError
-	if errors.As(err, &failed) && failed.Output != "" {
-		fmt.Fprintln(p.w, failed.Output)
+// compilingFor tells by a build's display why nothing seems to happen.
+func compilingFor(display progress.Display) func(runtime.Progress) {
+	return func(p runtime.Progress) {
+		if !p.Done {
+			display.Note(fmt.Sprintf("compiling %s, once on this machine", p.Program))
+		}
 	}
 }

@@ -92,7 +92,7 @@ var (
 		{"compress", "", "the context is read in place; leave it out"},
 	}
 	refusedBuildValues = []refusedFlag{
-		{"platform", "", onePlatform}, {"progress", "", "progress is plain text; -q turns it off"}, {"label", "", inBoxfile},
+		{"platform", "", onePlatform}, {"label", "", inBoxfile},
 		{"annotation", "", inBoxfile}, {"network", "", noNetwork}, {"add-host", "", noNetwork},
 		{"secret", "", "a build sees its context only"}, {"ssh", "", "a build sees its context only"},
 		{"build-context", "", "COPY --from takes a stage, an image of the local store or oci-layout:PATH"},

@@ -89,7 +89,7 @@ func (a *app) run(ctx context.Context, o runOptions, ref string, args []string) 
 		return err
 	}
 	defer root.Close()
-	engine, err := a.engine(ctx)
+	engine, err := a.engine(ctx, a.compiling, a.warn)
 	if err != nil {
 		return err
 	}
@@ -114,12 +114,12 @@ func (a *app) rootfs(ctx context.Context, store *oci.Store, ref string) (*oci.Ro
 }
 
 // engine makes the engine that all commands use, its machine code cached under the user's cache directory.
-func (a *app) engine(ctx context.Context) (*runtime.Engine, error) {
+func (a *app) engine(ctx context.Context, compiling func(runtime.Progress), warn func(error)) (*runtime.Engine, error) {
 	dir, err := cacheDir()
 	if err != nil {
 		return nil, err
 	}
-	return runtime.New(ctx, runtime.Options{CacheDir: dir, Progress: a.compiling, Warn: a.warn})
+	return runtime.New(ctx, runtime.Options{CacheDir: dir, Progress: compiling, Warn: warn})
 }
 
 // command makes a run of the flags. Standard input is empty without -i, as docker has it.
