@@ -3,35 +3,48 @@ package builder
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
+// remoteOptions are the flags of ADD that say how sources are fetched.
+type remoteOptions struct {
+	allowed    bool // sources may be addresses
+	checksum   string
+	keepGitDir *bool
+	unpack     bool // an archive that was downloaded
+}
+
 func checkAdd(c *instructions.AddCommand) error {
-	switch {
-	case c.Link:
-		return withHint(errors.New("--link is not supported"), "leave it out: layers of a box never depend on each other's order of building")
-	case len(c.ExcludePatterns) > 0:
-		return withHint(errors.New("--exclude is not supported"), "list what to leave out in .boxignore")
-	case c.Checksum != "":
-		return withHint(errors.New("--checksum is not supported: nothing is downloaded"), "leave it out")
-	case c.KeepGitDir != nil:
-		return withHint(errors.New("--keep-git-dir is not supported: repositories are not fetched"), "leave it out")
+	if c.Checksum != "" && len(c.SourcePaths) != 1 {
+		return withHint(errors.New("--checksum is of one source"), "write an ADD for each")
 	}
-	return checkSources(c.SourcePaths)
+	return nil
 }
 
 func runAdd(ctx context.Context, s *stage, _ *instruction, c *instructions.AddCommand) error {
-	cp, err := s.copying(c.SourcesAndDest, c.Chown, c.Chmod)
+	cp, err := s.copying(c.SourcesAndDest, copyFlags{c.Chown, c.Chmod, c.Link, c.ExcludePatterns})
 	if err != nil {
 		return err
 	}
 	cp.unpack = c.Unpack == nil || *c.Unpack
-	if err := checkSources(c.SourcePaths); err != nil { // again, with variables replaced
+	cp.remote = remoteOptions{allowed: true, checksum: c.Checksum, keepGitDir: c.KeepGitDir, unpack: c.Unpack != nil && *c.Unpack}
+	if local := localSources(c.SourcePaths); c.Checksum != "" && len(local) > 0 {
+		return withHint(fmt.Errorf("--checksum is of what is fetched, and %s is not", quote(local[0])), "leave it out: COPY takes what is in the context")
+	}
+	if err := cp.useContext(localSources(c.SourcePaths)); err != nil {
 		return err
 	}
-	if err := cp.useContext(c.SourcePaths); err != nil {
-		return err
+	return cp.run(ctx, "ADD", shownFlag("checksum", c.Checksum)+cp.options.String())
+}
+
+func localSources(sources []string) []string {
+	var local []string
+	for _, src := range sources {
+		if remote(src) == "" {
+			local = append(local, src)
+		}
 	}
-	return cp.run(ctx, "ADD", "ADD"+cp.flags+describe(c.SourcesAndDest))
+	return local
 }

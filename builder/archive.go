@@ -70,7 +70,7 @@ func decompress(r io.Reader) (io.Reader, func(), error) {
 // tryUnpack unpacks a source that is an archive into the destination, and tells whether it is one. A compressed file that
 // holds no tar is none, nor is a tar without files.
 func (c *copying) tryUnpack(ctx context.Context, m match) (unpacked bool, err error) {
-	file, err := c.from.open(m.path)
+	file, err := m.from.open(m.path)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", quote(m.path), bare(err))
 	}

@@ -262,6 +262,9 @@ func (b *build) imageSource(ctx context.Context, name string, n *node) (*stage, 
 	if !ok {
 		opened = sync.OnceValues(func() (*stage, error) {
 			s := newStage(b, n)
+			if c, ok := b.namedContext(name); ok {
+				name = c.Image
+			}
 			return s, s.fromImage(ctx, name)
 		})
 		b.images[key] = opened

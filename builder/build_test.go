@@ -36,6 +36,7 @@ var update = flag.Bool("update", false, "write what builds give into testdata/bu
 //	$ symlink TARGET NAME      (as ln -s; names are relative to the context's parent)
 //	$ chmod MODE NAME
 //	$ fifo NAME
+//	$ build-context NAME=DIRECTORY or NAME=image:REF
 //	$ tar NAME FILE…           (a .tar, .tar.gz or .tar.zst of files)
 //
 // Its files are the Boxfile and the context (context/…), base.Boxfile (built first, with the same context; FROM base is its
@@ -189,6 +190,8 @@ func prepare(t *testing.T, dir string, words []string, opts *Options) {
 		opts.Args[name] = value
 	case "shell":
 		opts.Run = shellRun
+	case "build-context":
+		opts.Contexts = testContext(t, dir, opts.Contexts, words[1])
 	case "target":
 		opts.Target = words[1]
 	case "symlink":
@@ -211,6 +214,25 @@ func prepare(t *testing.T, dir string, words []string, opts *Options) {
 	if err != nil {
 		t.Fatalf("%v: %v", words, err)
 	}
+}
+
+func testContext(t *testing.T, dir string, contexts map[string]NamedContext, spec string) map[string]NamedContext {
+	t.Helper()
+	if contexts == nil {
+		contexts = map[string]NamedContext{}
+	}
+	name, value, _ := strings.Cut(spec, "=")
+	if image, ok := strings.CutPrefix(value, "image:"); ok {
+		contexts[name] = NamedContext{Image: image}
+		return contexts
+	}
+	root, err := os.OpenRoot(filepath.Join(dir, value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	contexts[name] = NamedContext{Dir: root}
+	return contexts
 }
 
 // testRun stands in for the shell where the plumbing of RUN is tested: it knows a handful of commands, joined by "&&".

@@ -39,6 +39,9 @@ type Options struct {
 	// Context holds the files that COPY and ADD read. Nothing outside of it is read, whatever links lead there.
 	Context *os.Root
 
+	// Contexts are those of --build-context, by name.
+	Contexts map[string]NamedContext
+
 	// Args are the values given with --build-arg. SOURCE_DATE_EPOCH (seconds since 1970) among them sets Epoch.
 	Args map[string]string
 

@@ -137,6 +137,19 @@ func runShell(_ context.Context, s *stage, _ *instruction, c *instructions.Shell
 	return nil
 }
 
+// runHealthcheck records how to ask a box for its health. Whatever starts boxes may do so; boxer itself does not.
+func runHealthcheck(_ context.Context, s *stage, _ *instruction, c *instructions.HealthCheckCommand) error {
+	check := v1.HealthConfig{
+		Test:     slices.Clone(c.Health.Test),
+		Interval: c.Health.Interval, Timeout: c.Health.Timeout,
+		StartPeriod: c.Health.StartPeriod, Retries: c.Health.Retries,
+	}
+	s.startInterval = c.Health.StartInterval
+	s.config.Healthcheck = &check
+	s.note(fmt.Sprintf("HEALTHCHECK %+v", *c.Health))
+	return nil
+}
+
 func runUser(_ context.Context, s *stage, _ *instruction, c *instructions.UserCommand) error {
 	if strings.TrimSpace(c.User) == "" {
 		return errors.New("no user is named")

@@ -24,6 +24,7 @@ var ignoreFiles = []string{".boxignore", ".dockerignore"}
 // no race leads out of.
 type contextTree struct {
 	root    *os.Root
+	name    string // for messages
 	epoch   time.Time
 	rules   string // name of the file of rules; empty: none
 	matcher *patternmatcher.PatternMatcher
@@ -38,7 +39,7 @@ type verdict struct {
 }
 
 func openContext(root *os.Root, epoch time.Time) (*contextTree, error) {
-	t := &contextTree{root: root, epoch: epoch, known: map[string]verdict{}}
+	t := &contextTree{root: root, name: "the build context", epoch: epoch, known: map[string]verdict{}}
 	for _, name := range ignoreFiles {
 		f, err := openRegular(root, name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +63,7 @@ func openContext(root *os.Root, epoch time.Time) (*contextTree, error) {
 }
 
 func (t *contextTree) rooted() bool   { return false }
-func (t *contextTree) String() string { return "the build context" }
+func (t *contextTree) String() string { return t.name }
 
 func (t *contextTree) visible(name string) (self, below bool) {
 	if t.matcher == nil || name == "." {

@@ -16,52 +16,39 @@ import (
 //   - A directory's contents are copied, not the directory.
 //   - A destination that ends in "/" or is a directory takes files under their own names; any other is the copy's name.
 //   - Missing directories are made. Directories that exist already stay, what is in them is replaced name by name.
+//   - --link copies into an empty tree, which becomes the layer: it does not depend on what is below, and puts a directory
+//     where that has a symlink.
+//   - --exclude leaves out what its patterns fit, relative to the directory that a source names.
 //
 // Where docker build lets pass what can only be a mistake (a pattern that nothing fits, several sources for one name, ".." out
 // of the context), this one says so.
 
 func checkCopy(c *instructions.CopyCommand) error {
-	switch {
-	case c.Link:
-		return withHint(errors.New("--link is not supported"), "leave it out: layers of a box never depend on each other's order of building")
-	case c.Parents:
-		return withHint(errors.New("--parents is not supported"), "name the destination of each directory: COPY a/b/ /dest/a/b/")
-	case len(c.ExcludePatterns) > 0:
-		return withHint(errors.New("--exclude is not supported"), "list what to leave out in .boxignore")
-	case strings.ContainsAny(c.From, "$"):
+	if strings.ContainsAny(c.From, "$") {
 		return withHint(errors.New("--from takes no variables"), "use the variable in FROM … AS name, and --from=name")
 	}
 	return checkSources(c.SourcePaths)
 }
 
-// checkSources refuses what only ADD of docker could fetch.
+// checkSources refuses what only ADD can fetch.
 func checkSources(sources []string) error {
 	for _, src := range sources {
 		if kind := remote(src); kind != "" {
-			return withHint(fmt.Errorf("%s: %s is not fetched", quote(src), kind), "download it first, and COPY it from the context: a build reads nothing else")
+			return withHint(fmt.Errorf("%s: %s is not fetched", quote(src), kind), "ADD fetches it")
 		}
 	}
 	return nil
 }
 
-func remote(src string) string {
-	switch {
-	case strings.HasPrefix(src, "git@"), strings.HasPrefix(src, "git://"), strings.HasPrefix(src, "ssh://"):
-		return "a git repository"
-	case strings.HasPrefix(src, "http://"), strings.HasPrefix(src, "https://"):
-		if address, _, _ := strings.Cut(src, "#"); strings.HasSuffix(address, ".git") {
-			return "a git repository"
-		}
-		return "a URL"
-	}
-	return ""
-}
-
 func runCopy(ctx context.Context, s *stage, _ *instruction, c *instructions.CopyCommand) error {
-	cp, err := s.copying(c.SourcesAndDest, c.Chown, c.Chmod)
+	if err := checkSources(c.SourcePaths); err != nil { // again, with variables replaced
+		return err
+	}
+	cp, err := s.copying(c.SourcesAndDest, copyFlags{c.Chown, c.Chmod, c.Link, c.ExcludePatterns})
 	if err != nil {
 		return err
 	}
+	cp.parents = c.Parents
 	if c.From == "" {
 		err = cp.useContext(c.SourcePaths)
 	} else {
@@ -70,14 +57,24 @@ func runCopy(ctx context.Context, s *stage, _ *instruction, c *instructions.Copy
 	if err != nil {
 		return err
 	}
-	return cp.run(ctx, "COPY", "COPY"+shownFlag("from", c.From)+cp.flags+describe(c.SourcesAndDest))
+	return cp.run(ctx, "COPY", shownFlag("from", c.From)+shownSwitch("parents", c.Parents)+cp.options.String())
 }
 
-func shownFlag(name, value string) string {
-	if value == "" {
+func shownFlag(name string, values ...string) string {
+	var b strings.Builder
+	for _, value := range values {
+		if value != "" {
+			b.WriteString(" --" + name + "=" + value)
+		}
+	}
+	return b.String()
+}
+
+func shownSwitch(name string, on bool) string {
+	if !on {
 		return ""
 	}
-	return " --" + name + "=" + value
+	return " --" + name
 }
 
 // describe is how the history shows sources and destination.

@@ -11,19 +11,23 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/patternmatcher"
 )
 
 // copying is a COPY or ADD under way. It finds its sources first, without a look at the box: what it makes may be known from
 // an earlier build.
 type copying struct {
-	stage  *stage
-	what   instructions.SourcesAndDest
-	from   sourceTree
-	chown  string
-	chmod  modeChange
-	flags  string // those that bear on the result, as the history shows them
-	unpack bool
-	found  []match
+	stage   *stage
+	what    instructions.SourcesAndDest
+	options copyFlags
+	from    sourceTree // of sources that are neither fetched nor in the Boxfile
+	chmod   modeChange
+	unpack  bool
+	parents bool
+	exclude *patternmatcher.PatternMatcher // nil: nothing
+	remote  remoteOptions
+	found   []match
+	cleanup []func() error
 
 	// Known by begin.
 	edit  *edit
@@ -34,20 +38,46 @@ type copying struct {
 
 type owner struct{ uid, gid uint32 }
 
-func (s *stage) copying(what instructions.SourcesAndDest, chown, chmod string) (*copying, error) {
-	mode, err := parseModeChange(chmod)
-	flags := shownFlag("chown", chown) + shownFlag("chmod", chmod)
-	return &copying{stage: s, what: what, chown: chown, chmod: mode, flags: flags}, err
+// copyFlags are the flags that COPY and ADD have in common.
+type copyFlags struct {
+	chown, chmod string
+	link         bool
+	exclude      []string
 }
 
-// run copies, unless an earlier build has copied the same.
-func (c *copying) run(ctx context.Context, name, createdBy string) error {
-	if err := c.findAll(); err != nil {
+// String shows the flags as the history does.
+func (f copyFlags) String() string {
+	return shownSwitch("link", f.link) + shownFlag("chown", f.chown) + shownFlag("chmod", f.chmod) + shownFlag("exclude", f.exclude...)
+}
+
+func (s *stage) copying(what instructions.SourcesAndDest, flags copyFlags) (*copying, error) {
+	c := &copying{stage: s, what: what, options: flags}
+	var err error
+	if c.chmod, err = parseModeChange(flags.chmod); err != nil {
+		return nil, err
+	}
+	if len(flags.exclude) > 0 {
+		if c.exclude, err = patternmatcher.New(slashless(flags.exclude)); err != nil {
+			return nil, fmt.Errorf("--exclude=%s: %w", strings.Join(flags.exclude, " --exclude="), err)
+		}
+	}
+	return c, nil
+}
+
+// run copies, unless an earlier build has copied the same. flags are those that the copies depend on.
+func (c *copying) run(ctx context.Context, name, flags string) (err error) {
+	defer func() { err = errors.Join(err, closeAll(c.cleanup)) }()
+	if err := c.findAll(ctx); err != nil {
 		return err
 	}
 	s := c.stage
-	key := s.seed.with(name, s.config.WorkingDir, c.flags, describe(c.what))
-	return s.change(ctx, key, createdBy, func() (*madeLayer, error) {
+	below := s.seed
+	if c.options.link {
+		below = seed{}
+	}
+	text := describe(c.what)
+	key := below.with(name, s.config.WorkingDir, flags, text)
+	return s.change(ctx, key, name+flags+text, func() (*madeLayer, error) {
 		if err := c.begin(); err != nil {
 			return nil, err
 		}
@@ -60,20 +90,66 @@ func (c *copying) run(ctx context.Context, name, createdBy string) error {
 
 // begin looks at where the copies go.
 func (c *copying) begin() (err error) {
-	if c.edit, err = c.stage.edit(); err != nil {
+	if c.options.link {
+		c.edit = c.stage.editApart()
+	} else if c.edit, err = c.stage.edit(); err != nil {
 		return err
 	}
-	if c.chown != "" {
-		uid, gid, err := c.stage.lookUpUser(c.edit.tree, c.chown)
-		if err != nil {
-			return fmt.Errorf("--chown=%s: %w", c.chown, err)
-		}
-		c.owner = &owner{uid, gid}
+	if c.owner, err = c.stage.copyOwner(c.edit, c.options); err != nil {
+		return err
 	}
 	dest := c.what.DestPath
-	c.isDir = dest == "" || dest == "." || dest == ".." || strings.HasSuffix(dest, "/") || strings.HasSuffix(dest, "/.") || strings.HasSuffix(dest, "/..")
+	c.isDir = endsAsDirectory(dest)
 	c.dest, err = c.edit.resolve(c.stage.inWorkdir(dest))
 	return err
+}
+
+// endsAsDirectory is whether a path says that it is one of a directory.
+func endsAsDirectory(p string) bool {
+	return p == "" || p == "." || p == ".." || strings.HasSuffix(p, "/") || strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/..")
+}
+
+// slashless makes patterns relative to what they are applied to, as names are.
+func slashless(patterns []string) []string {
+	relative := make([]string, len(patterns))
+	for i, p := range patterns {
+		not, rest, found := "", p, false
+		if rest, found = strings.CutPrefix(p, "!"); found {
+			not = "!"
+		}
+		relative[i] = not + strings.TrimPrefix(rest, "/")
+	}
+	return relative
+}
+
+func (s *stage) copyOwner(e *edit, flags copyFlags) (*owner, error) {
+	if flags.chown == "" {
+		return nil, nil
+	}
+	if flags.link {
+		// There are no accounts where nothing of the box may be looked at; root is the same everywhere.
+		flags.chown = rootByNumber(flags.chown)
+		for part := range strings.SplitSeq(flags.chown, ":") {
+			if _, ok := parseID(part); !ok {
+				return nil, withHint(fmt.Errorf("--chown=%s: names are looked up in the box, which --link must not depend on", flags.chown), "give numbers: --chown=1000:1000")
+			}
+		}
+	}
+	uid, gid, err := s.lookUpUser(e.tree, flags.chown)
+	if err != nil {
+		return nil, fmt.Errorf("--chown=%s: %w", flags.chown, err)
+	}
+	return &owner{uid, gid}, nil
+}
+
+func rootByNumber(spec string) string {
+	parts := strings.Split(spec, ":")
+	for i, part := range parts {
+		if part == "root" {
+			parts[i] = "0"
+		}
+	}
+	return strings.Join(parts, ":")
 }
 
 func (c *copying) useContext(sources []string) error {
@@ -87,8 +163,12 @@ func (c *copying) useContext(sources []string) error {
 	return nil
 }
 
-// useStage copies from another stage or image.
+// useStage copies from another stage, an image or a named context.
 func (c *copying) useStage(ctx context.Context, name string) error {
+	if tree, ok, err := c.stage.build.namedTree(name); ok {
+		c.from = tree
+		return err
+	}
 	source, err := c.stage.build.source(ctx, name, c.stage)
 	if err != nil {
 		return err
@@ -100,23 +180,35 @@ func (c *copying) useStage(ctx context.Context, name string) error {
 
 // match is one file or directory that a source stands for.
 type match struct {
-	base string // the name it was found under
-	path string // with links resolved
-	file sourceFile
+	from    sourceTree
+	base    string // the name it was found under
+	path    string // with links resolved
+	file    sourceFile
+	include *patternmatcher.PatternMatcher // of a directory only what this fits is meant; nil: all
+	plain   bool                           // archives stay what they are
 }
 
-// findAll finds what is to be copied.
-func (c *copying) findAll() error {
+// findAll finds, and fetches where that is needed, all that is to be copied.
+func (c *copying) findAll(ctx context.Context) error {
 	for _, src := range c.what.SourcePaths {
-		found, err := c.find(src)
+		found, err := c.source(ctx, src)
 		if err != nil {
 			return err
 		}
 		c.found = append(c.found, found...)
 	}
-	if len(c.found)+len(c.what.SourceContents) == 0 {
+	for _, doc := range c.what.SourceContents {
+		t := memoryTree{file: doc.Path, data: doc.Data, epoch: c.stage.build.epoch}
+		file, err := t.lstat(doc.Path)
+		if err != nil {
+			return err
+		}
+		c.found = append(c.found, match{from: t, base: doc.Path, path: doc.Path, file: file, plain: true})
+	}
+	if len(c.found) == 0 {
 		return withHint(fmt.Errorf("nothing in %s fits %s", c.from, quote(strings.Join(c.what.SourcePaths, " "))), "%s", c.ignoreHint())
 	}
+	c.found = slices.DeleteFunc(c.found, c.excludesWhole)
 	return nil
 }
 
@@ -132,34 +224,39 @@ func (c *copying) all(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, doc := range c.what.SourceContents {
-		t := memoryTree{file: doc.Path, data: doc.Data, epoch: c.edit.epoch}
-		file, err := t.lstat(doc.Path)
-		if err != nil {
-			return err
-		}
-		if err := c.place(t, doc.Path, doc.Path, file); err != nil {
-			return err
-		}
-	}
 	return nil
+}
+
+func (c *copying) source(ctx context.Context, src string) ([]match, error) {
+	switch {
+	case c.remote.allowed && remote(src) != "":
+		return c.fetch(ctx, src)
+	case c.parents:
+		return c.findParents(src)
+	}
+	return c.find(src)
+}
+
+// excludesWhole tells whether --exclude leaves out a file that a source names or fits. Of a directory that is copied only the
+// contents are judged.
+func (c *copying) excludesWhole(m match) bool {
+	if c.exclude == nil || m.file.isDir() {
+		return false
+	}
+	excluded, err := c.exclude.MatchesOrParentMatches(m.base)
+	return excluded && err == nil
 }
 
 // checkDestination refuses several files for one name.
 func (c *copying) checkDestination() error {
-	files, sources := len(c.what.SourceContents), len(c.found)+len(c.what.SourceContents)
-	for _, m := range c.found {
-		if !m.file.isDir() {
-			files++
-		}
-	}
-	if c.isDir || sources < 2 || files == 0 {
+	isFile := func(m match) bool { return !m.file.isDir() }
+	if c.isDir || len(c.found) < 2 || !slices.ContainsFunc(c.found, isFile) {
 		return nil
 	}
 	if st, err := c.edit.tree.Stat(c.dest); err == nil && st.IsDir() {
 		return nil
 	}
-	return withHint(fmt.Errorf("%d sources for one destination", sources),
+	return withHint(fmt.Errorf("%d sources for one destination", len(c.found)),
 		"if %s is to be a directory, end it with a slash: %s/", quote(c.what.DestPath), c.what.DestPath)
 }
 
@@ -187,7 +284,7 @@ func (c *copying) find(src string) ([]match, error) {
 		if err != nil {
 			return nil, c.explain(name, err)
 		}
-		found = append(found, match{base: path.Base(name), path: resolved, file: file})
+		found = append(found, match{from: c.from, base: path.Base(name), path: resolved, file: file})
 	}
 	return found, nil
 }
@@ -204,7 +301,7 @@ func (c *copying) sourcePath(src string) (string, error) {
 			depth++
 		}
 		if depth < 0 && !c.from.rooted() {
-			return "", withHint(fmt.Errorf("%s is outside of the build context", quote(src)), "build with a directory that holds it, and -f for the Boxfile")
+			return "", withHint(fmt.Errorf("%s is outside of %s", quote(src), c.from), "build with a directory that holds it, and -f for the Boxfile")
 		}
 	}
 	clean := strings.TrimPrefix(path.Clean("/"+src), "/")
@@ -265,31 +362,32 @@ func (c *copying) one(ctx context.Context, m match) error {
 		if err := c.makeDest(c.dest); err != nil {
 			return err
 		}
-		return c.contents(ctx, &directory{path: m.path, dest: c.dest, made: true})
+		walk := walking{copying: c, from: m.from, include: m.include}
+		return walk.contents(ctx, &directory{path: m.path, dest: c.dest, made: true})
 	}
 	if !m.file.mode.IsRegular() {
 		return fmt.Errorf("%s is %s, not a file or directory", quote(m.path), kindOf(m.file.mode))
 	}
-	if c.unpack {
+	if c.unpack && !m.plain {
 		unpacked, err := c.tryUnpack(ctx, m)
 		if err != nil || unpacked {
 			return err
 		}
 	}
-	return c.place(c.from, m.path, m.base, m.file)
+	return c.place(m)
 }
 
 // place copies a regular file to the destination, or into it if that is a directory.
-func (c *copying) place(from sourceTree, name, base string, file sourceFile) error {
+func (c *copying) place(m match) error {
 	target := c.dest
 	st, err := c.edit.tree.Stat(c.dest)
 	if c.isDir || (err == nil && st.IsDir()) {
-		target = path.Join(c.dest, base)
+		target = path.Join(c.dest, m.base)
 	}
 	if err := c.makeDest(path.Dir(target)); err != nil {
 		return err
 	}
-	return c.file(from, name, target, file)
+	return c.file(m.from, m.path, target, m.file)
 }
 
 func (c *copying) makeDest(dir string) error {
@@ -315,82 +413,6 @@ func (c *copying) file(from sourceTree, name, target string, file sourceFile) er
 		size: file.size,
 		open: func() (io.ReadCloser, error) { return from.open(name) },
 	})
-}
-
-// directory is one whose contents are being copied. It is made when it is itself to be copied, or something in it is.
-type directory struct {
-	path, dest string
-	attributes attributes
-	made       bool
-	above      *directory
-}
-
-func (c *copying) make(d *directory) error {
-	if d.made {
-		return nil
-	}
-	if err := c.make(d.above); err != nil {
-		return err
-	}
-	d.made = true
-	return c.edit.mkdir(d.dest, d.attributes)
-}
-
-// contents copies what is in a directory.
-func (c *copying) contents(ctx context.Context, d *directory) error {
-	names, err := c.from.readdir(d.path)
-	if err != nil {
-		return fmt.Errorf("%s: %w", quote(d.path), bare(err))
-	}
-	for _, base := range names {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		name := path.Join(d.path, base)
-		self, below := c.from.visible(name)
-		if !below {
-			continue
-		}
-		if err := c.member(ctx, d, name, path.Join(d.dest, base), self); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// member copies what is found in a directory. A directory that rules leave out is only searched for what they bring back.
-func (c *copying) member(ctx context.Context, d *directory, name, dest string, visible bool) error {
-	file, err := c.from.lstat(name)
-	if err != nil {
-		return fmt.Errorf("%s: %w", quote(name), bare(err))
-	}
-	if file.isDir() {
-		sub := &directory{path: name, dest: dest, attributes: c.attributes(file), above: d}
-		if visible {
-			if err := c.make(sub); err != nil {
-				return err
-			}
-		}
-		return c.contents(ctx, sub)
-	}
-	if !visible {
-		return nil
-	}
-	if err := c.make(d); err != nil {
-		return err
-	}
-	switch {
-	case file.mode.Type() == fs.ModeSymlink:
-		target, err := c.from.readlink(name)
-		if err != nil {
-			return fmt.Errorf("%s: %w", quote(name), bare(err))
-		}
-		return c.edit.symlink(target, dest, c.attributes(file))
-	case file.mode.IsRegular():
-		return c.file(c.from, name, dest, file)
-	}
-	c.stage.warn(fmt.Sprintf("%s is %s and was not copied", quote(name), kindOf(file.mode)))
-	return nil
 }
 
 func kindOf(mode fs.FileMode) string {

@@ -23,6 +23,7 @@ type edit struct {
 	tree   *vfs.FS
 	epoch  time.Time
 	filled map[uint64]filling // by inode number of tree
+	apart  bool               // its layer does not depend on those below
 
 	cleanup []func() error
 }
@@ -54,10 +55,21 @@ func (s *stage) edit() (*edit, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.editOf(before), nil
+}
+
+// editApart is a change to nothing at all: its layer goes on top of the stage's, whatever these are.
+func (s *stage) editApart() *edit {
+	e := s.editOf(vfs.New())
+	e.apart = true
+	return e
+}
+
+func (s *stage) editOf(before *vfs.FS) *edit {
 	e := &edit{before: before, epoch: s.build.epoch, filled: map[uint64]filling{}}
 	e.tree = e.before.Fork()
 	e.tree.Configure(vfs.Config{Now: func() time.Time { return e.epoch }})
-	return e, nil
+	return e
 }
 
 func (e *edit) close() error { return closeAll(e.cleanup) }

@@ -88,7 +88,18 @@ func TestBuildErrors(t *testing.T) {
 
 		{"climbing archive", "ADD climb.tar /a/b/", "ADD: unpacking climb.tar: ../../escaped leads out of the destination", ""},
 		{"archive with a bad link", "ADD badlink.tar /", "ADD: unpacking badlink.tar: a: linking to missing", ""},
-		{"ADD of a URL in a variable", "ARG u=https://example.org/x\nADD $u /", "ADD: https://example.org/x: a URL is not fetched", ""},
+		{"COPY of a URL in a variable", "ARG u=https://example.org/x\nCOPY $u /", "COPY: https://example.org/x: a URL is not fetched", "ADD"},
+		{"--checksum of a file", "ADD --checksum=sha256:00 app.py /", "ADD: --checksum is of what is fetched, and app.py is not", "COPY"},
+		{"bad checksum", "ADD --checksum=sha256:00 http://127.0.0.1:1/x /", "ADD: bad checksum sha256:00", "64 hexadecimal digits"},
+		{"bad query", "ADD https://example.org/x.git?rev=1 /", "ADD: https://example.org/x.git?rev=1: unknown query rev", "subdir"},
+		{"option to git", "ADD https://example.org/x.git#--upload-pack=x /", "is not the name of anything in a repository", ""},
+		{"URL without a name", "ADD http://127.0.0.1:1/ /x/", "ADD: http://127.0.0.1:1/ does not tell the file's name", "/dir/name"},
+		{"unknown user of --link", "COPY --link --chown=ada app.py /", "COPY: --chown=ada: names are looked up in the box", "give numbers"},
+		{"bad pattern of --exclude", "COPY --exclude=[a . /", "COPY: --exclude=[a: syntax error in pattern", ""},
+		{"missing with --parents", "COPY --parents dir/nothing /", "COPY: dir/nothing is not in the build context", ""},
+		{"missing behind the point", "COPY --parents dir/./flie /", "COPY: dir/flie is not in the build context", "did you mean dir/file?"},
+		{"nothing fits with --parents", "COPY --parents dir/*.nothing /", "COPY: nothing in the build context fits dir/*.nothing", ""},
+		{"--parents out of the context", "COPY --parents dir/../../outside /", "COPY: dir/../../outside is outside of the build context", ""},
 
 		{"workdir in a file", "COPY app.py /f\nWORKDIR /f/x", "WORKDIR: /f of the box is not a directory", ""},
 		{"mandatory variable", "ENV a=${b:?needed}", "needed", ""},
@@ -146,7 +157,11 @@ func TestFromErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	images := map[string]v1.Image{"linux": linux, "onbuild": onbuild}
+	badOnbuild, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "wasip1", Architecture: "wasm", Config: v1.Config{OnBuild: []string{"COPPY x"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	images := map[string]v1.Image{"linux": linux, "onbuild": onbuild, "badonbuild": badOnbuild}
 	resolve := func(ctx context.Context, ref string) (v1.Image, string, error) {
 		if img, ok := images[ref]; ok {
 			return img, "", nil
@@ -156,7 +171,8 @@ func TestFromErrors(t *testing.T) {
 	tests := []struct{ boxfile, err, hint string }{
 		{"FROM nowhere", "Boxfile:1: FROM: nowhere: no such image", ""},
 		{"FROM linux", "FROM: linux is an image for linux/amd64, not for wasip1/wasm", "not WebAssembly"},
-		{"FROM onbuild", "FROM: onbuild asks for ONBUILD instructions", "RUN x"},
+		{"FROM onbuild", "Boxfile:1: RUN: there is nothing to run commands with", ""},
+		{"FROM badonbuild", "Boxfile:1: FROM: unknown instruction", "ONBUILD COPPY x"},
 		{"FROM $nothing", "FROM: $nothing is empty here", "--build-arg"},
 		{"FROM --platform=linux/amd64 scratch", "FROM: platform linux/amd64: boxes are of wasip1/wasm only", "leave --platform out"},
 		{"FROM later\nFROM scratch AS later", "Boxfile:1: FROM: later: no such image", ""},

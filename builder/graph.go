@@ -79,19 +79,25 @@ func (b *build) firstError(err error) error {
 
 // buildStage carries out a stage's instructions.
 func (b *build) buildStage(ctx context.Context, n *node) (*stage, error) {
+	if _, ok := b.namedContext(n.src.Name); ok && n.src.Name != "" {
+		s := newStage(b, n)
+		return s, b.placeFrom(n, s.fromContext(ctx, n.src.Name))
+	}
 	base, err := b.baseName(n.src)
 	if err == nil {
-		b.startNeeds(n, base)
+		b.startNeeds(n, base, n.src.steps)
 	}
 	var s *stage
 	if err == nil {
 		s, err = b.begin(ctx, n, base)
 	}
 	if err != nil {
-		return nil, b.file.errorAt(n.src.from.line, n.src.from.name, err)
+		return nil, b.placeFrom(n, err)
 	}
-	s.total = countSteps(n.src.steps)
-	for _, in := range n.src.steps {
+	b.startNeeds(n, "", s.triggers)
+	steps := slices.Concat(s.triggers, n.src.steps)
+	s.total = countSteps(steps)
+	for _, in := range steps {
 		if err := b.await(n, in); err != nil {
 			return nil, err
 		}
@@ -102,17 +108,25 @@ func (b *build) buildStage(ctx context.Context, n *node) (*stage, error) {
 	return s, nil
 }
 
+// placeFrom makes err one of a stage's FROM.
+func (b *build) placeFrom(n *node, err error) error {
+	if err == nil {
+		return nil
+	}
+	return b.file.errorAt(n.src.from.line, n.src.from.name, err)
+}
+
 // startNeeds begins to build what a stage is going to need.
-func (b *build) startNeeds(n *node, base string) {
+func (b *build) startNeeds(n *node, base string, steps []*instruction) {
 	start := func(name string, what func(*node) func() (*stage, error)) {
 		if i, ok := b.find(name, n.index); ok {
 			b.running.Go(func() { what(b.nodes[i])() }) // whoever needs it hears of its error
 		}
 	}
-	if !isNumber(base) {
+	if base != "" && !isNumber(base) {
 		start(base, func(n *node) func() (*stage, error) { return n.finished })
 	}
-	for _, in := range n.src.steps {
+	for _, in := range steps {
 		for _, name := range takesFrom(in.cmd) {
 			start(name, func(n *node) func() (*stage, error) { return n.built })
 		}
@@ -178,16 +192,20 @@ func (s *stage) from(ctx context.Context, base string) error {
 			return err
 		}
 		s.inherit(parent)
-		return nil
+		return s.setTriggers(triggersOf(parent.node.src))
 	}
-	if base != "scratch" {
+	if _, ok := b.namedContext(base); ok {
+		if err := s.fromContext(ctx, base); err != nil {
+			return err
+		}
+	} else if base != "scratch" {
 		if err := s.fromImage(ctx, base); err != nil {
 			return err
 		}
 		s.files[0] = s.placed(s.files[0])
 	}
 	s.seed = s.seed.with("from", s.layerIDs()...)
-	return nil
+	return s.setTriggers(s.config.OnBuild)
 }
 
 // placed makes errors of opening the base's layers errors of FROM, whichever instruction comes upon them.

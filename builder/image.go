@@ -31,5 +31,5 @@ func (s *stage) image() (v1.Image, error) {
 	if img, err = mutate.ConfigFile(img, file); err != nil {
 		return nil, fmt.Errorf("assembling the image: %w", err)
 	}
-	return img, nil
+	return withStartInterval(img, s.startInterval)
 }

@@ -45,9 +45,11 @@ func (s *stage) commit(ctx context.Context, e *edit) (*madeLayer, error) {
 	if err != nil {
 		return nil, err
 	}
-	below, err := s.layers()
-	if err != nil {
-		return nil, err
+	var below []*vfs.Layer
+	if !e.apart {
+		if below, err = s.layers(); err != nil {
+			return nil, err
+		}
 	}
 	changes, err := vfs.Diff(vfs.New(below...), vfs.New(slices.Concat(below, opened)...))
 	if err != nil {

@@ -27,15 +27,18 @@ type stage struct {
 	base   v1.Image
 	config v1.Config
 	author string
-	files  []openLayers      // of the base, and those made here, lowest first
-	added  []mutate.Addendum // on top of the base
+	// startInterval belongs to config.Healthcheck, whose type does not have it.
+	startInterval time.Duration
+	files         []openLayers      // of the base, and those made here, lowest first
+	added         []mutate.Addendum // on top of the base
 
 	env    environment // what variables expand to: the image's, and those of ARG
 	args   environment // build arguments that RUN sees and the history shows
 	cmdSet bool        // by this stage
 	seed   seed        // follows from all that went into the stage
 
-	snapshot *instruction // the last SNAPSHOT, to be carried out by finish; nil: none
+	triggers []*instruction // those of ONBUILD in what the stage starts from
+	snapshot *instruction   // the last SNAPSHOT, to be carried out by finish; nil: none
 
 	index, total int
 	step         *Step // being carried out, or nil
@@ -67,7 +70,7 @@ func (s *stage) tell(w Warning) {
 }
 
 func (s *stage) inherit(parent *stage) {
-	s.base, s.author = parent.base, parent.author
+	s.base, s.author, s.startInterval = parent.base, parent.author, parent.startInterval
 	s.config = *parent.config.DeepCopy()
 	s.files = slices.Clone(parent.files)
 	s.added = slices.Clone(parent.added)
@@ -92,10 +95,7 @@ func (s *stage) fromImage(ctx context.Context, ref string) error {
 	if err := checkBasePlatform(ref, file); err != nil {
 		return err
 	}
-	if len(file.Config.OnBuild) > 0 {
-		return withHint(fmt.Errorf("%s asks for ONBUILD instructions, which are not supported", quote(ref)),
-			"write them out after FROM: %s", printable(strings.Join(file.Config.OnBuild, "; ")))
-	}
+	s.startInterval = startIntervalOf(img)
 	s.base, s.author, s.files = img, file.Author, []openLayers{b.rootfs(ref, img)}
 	s.config = *file.Config.DeepCopy()
 	s.env = environment(slices.Clone(s.config.Env))
