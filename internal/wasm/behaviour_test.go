@@ -84,6 +84,7 @@ type world struct {
 
 func newWorld(t *testing.T, rewrite func([]byte) ([]byte, error)) *world {
 	w := &world{engine: newEngine(t), rewrite: rewrite, named: map[string]api.Module{}}
+	meterHost(t, w.engine, func() int32 { return 3 }, func(int64) int64 { return 20 })
 	host, err := os.ReadFile(filepath.Join(specTests(t), "testdata", "spectest.wasm"))
 	if err == nil {
 		err = w.instantiate(host, command{}, "spectest")
@@ -166,7 +167,7 @@ func (v value) bits() []uint64 {
 	return words
 }
 
-// Programs whose function indices were all changed compute what they computed before.
+// Programs whose function indices were all changed, or that count as they go, compute what they computed before.
 func TestRewrittenSpecModulesBehaveTheSame(t *testing.T) {
 	scripts, err := filepath.Glob(filepath.Join(specTests(t), "*", "testdata", "*.json"))
 	if err != nil {
@@ -175,15 +176,17 @@ func TestRewrittenSpecModulesBehaveTheSame(t *testing.T) {
 	actions := 0
 	for _, file := range scripts {
 		name := filepath.Join(filepath.Base(filepath.Dir(filepath.Dir(file))), filepath.Base(file))
-		t.Run(name, func(t *testing.T) { actions += compareWorlds(t, file) })
+		for _, pass := range []string{"renumbered", "Ticks", "Fuel"} {
+			t.Run(name+" "+pass, func(t *testing.T) { actions += compareWorlds(t, file, passes[pass]) })
+		}
 	}
 	t.Logf("%d actions compared", actions)
-	if actions < 50_000 {
+	if actions < 150_000 {
 		t.Errorf("only %d actions were compared", actions)
 	}
 }
 
-func compareWorlds(t *testing.T, file string) (actions int) {
+func compareWorlds(t *testing.T, file string, pass func([]byte) ([]byte, error)) (actions int) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +196,7 @@ func compareWorlds(t *testing.T, file string) (actions int) {
 		t.Fatal(err)
 	}
 	before := newWorld(t, func(b []byte) ([]byte, error) { return b, nil })
-	after := newWorld(t, renumbered)
+	after := newWorld(t, pass)
 	for i, c := range s.Commands {
 		switch c.Type {
 		case "module":

@@ -121,6 +121,8 @@ func TestSpecModules(t *testing.T) {
 
 var passes = map[string]func([]byte) ([]byte, error){
 	"Portable":   Portable,
+	"Ticks":      func(b []byte) ([]byte, error) { return Metered(b, Ticks) },
+	"Fuel":       func(b []byte) ([]byte, error) { return Metered(b, Fuel) },
 	"renumbered": renumbered,
 	"Skeleton":   Skeleton,
 	"ExportGlobals": func(b []byte) ([]byte, error) {

@@ -41,12 +41,15 @@ func FuzzParse(f *testing.F) {
 // refuses says whether a pass may refuse a valid module.
 func refuses(pass string, m *Module) bool {
 	for _, e := range m.Exports {
+		if metered := pass == "Ticks" || pass == "Fuel"; metered && e.Name == CounterExport {
+			return true
+		}
 		if pass == "ExportGlobals" && bytes.HasPrefix([]byte(e.Name), []byte("boxer.global.")) {
 			return true
 		}
 	}
 	for _, imp := range m.Imports {
-		if pass != "Skeleton" && imp.Module == "boxer" {
+		if pass != "Skeleton" && (imp.Module == "boxer" || imp.Module == MeterModule) {
 			return true
 		}
 	}

@@ -54,6 +54,7 @@ func runPlain(t *testing.T, module []byte, offer bool) outcome {
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(compiled()))
 	defer r.Close(ctx)
 	wasi_snapshot_preview1.MustInstantiate(ctx, r)
+	meterHost(t, r, func() int32 { return 1000 }, func(int64) int64 { return 10_000 })
 	if offer {
 		b := r.NewHostModuleBuilder("boxer")
 		b.NewFunctionBuilder().WithFunc(func(uint32) uint32 { return errnoNosys }).Export("ids_get")

@@ -98,13 +98,17 @@ func (x *Expr) prefixed(op byte) shape {
 	}
 }
 
-// open reads a block type (5.4.1): nothing, a value type, or an index of a function type.
+// open reads what begins a block.
 func (x *Expr) open() {
 	x.depth++
 	x.Depth = x.depth
-	c := &x.c
+	x.c.blockType()
+}
+
+// blockType reads a block type (5.4.1): nothing, a value type, or an index of a function type.
+func (c *cursor) blockType() {
 	at := c.pos
-	if c.pos < c.end && c.data[c.pos] == 0x40 {
+	if c.pos < c.end && c.data[c.pos] == blockEmpty {
 		c.pos++
 		return
 	}
@@ -118,6 +122,16 @@ func (x *Expr) open() {
 	}
 	c.pos = at
 	c.valueType()
+}
+
+// Labels ranges over the targets of a br_table, the default last.
+func (x *Expr) Labels(yield func(uint32) bool) {
+	c := cursor{data: x.c.data, pos: x.Imm, end: x.End}
+	for range c.u32("number of labels") + 1 {
+		if !yield(c.u32("label")) {
+			return
+		}
+	}
 }
 
 // immediates reads those of the shapes that Next leaves to it.

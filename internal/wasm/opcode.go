@@ -9,10 +9,13 @@ type Opcode uint32
 // Opcodes that passes ask for. All others are copied without being named.
 const (
 	OpUnreachable        Opcode = 0x00
+	OpNop                Opcode = 0x01
 	OpBlock              Opcode = 0x02
 	OpLoop               Opcode = 0x03
 	OpIf                 Opcode = 0x04
 	OpElse               Opcode = 0x05
+	OpThrow              Opcode = 0x08 // exception handling
+	OpThrowRef           Opcode = 0x0a // exception handling
 	OpEnd                Opcode = 0x0b
 	OpBr                 Opcode = 0x0c
 	OpBrIf               Opcode = 0x0d
@@ -25,7 +28,11 @@ const (
 	OpCallRef            Opcode = 0x14 // typed function references
 	OpReturnCallRef      Opcode = 0x15 // typed function references
 	OpTryTable           Opcode = 0x1f // exception handling
+	OpLocalGet           Opcode = 0x20
+	OpLocalSet           Opcode = 0x21
+	OpLocalTee           Opcode = 0x22
 	OpGlobalGet          Opcode = 0x23
+	OpGlobalSet          Opcode = 0x24
 	OpTableSet           Opcode = 0x26
 	OpI32Const           Opcode = 0x41
 	OpI64Const           Opcode = 0x42
@@ -43,6 +50,17 @@ const (
 	OpTableCopy          Opcode = 0xfc<<16 | 14
 	OpTableGrow          Opcode = 0xfc<<16 | 15
 	OpTableFill          Opcode = 0xfc<<16 | 17
+)
+
+// Arithmetic that passes insert, and the block type that takes and gives nothing.
+const (
+	opI32LtS       = 0x48
+	opI64LtS       = 0x53
+	opI32Sub       = 0x6b
+	opI32ShrU      = 0x76
+	opI64Sub       = 0x7d
+	opI64ExtendI32 = 0xad // unsigned
+	blockEmpty     = 0x40
 )
 
 func (op Opcode) String() string {

@@ -1,0 +1,178 @@
+package wasm
+
+import "strconv"
+
+// Meter is what Metered makes a module count.
+type Meter byte
+
+const (
+	// Ticks are counted at the beginning of every turn of a loop and, in functions that could otherwise run for long, at
+	// their entry. This is what it takes to get hold of a program that does not call the host by itself.
+	Ticks Meter = iota
+	// Fuel counts every instruction, but for those that only give the others structure (block, loop, end, else, nop). The
+	// count depends on the module and what it is told, and on nothing else.
+	Fuel
+)
+
+// MeterModule is where a metered module imports the function from that it calls when its counter has run out: for Ticks
+// tick() -> i32, for Fuel fuel(i64) -> i64. Both give what the counter goes on from; fuel is told what it stands at.
+const MeterModule = "boxer:meter"
+
+// CounterExport is the name under which a metered module exports its counter, a global that is 0 at first. A counter goes
+// down, and has run out when it is below 0.
+const CounterExport = "boxer:counter"
+
+// stride is how many instructions may be executed between two tests of the counter, apart from those of a single function.
+const stride = 100_000
+
+// Metered gives a module that does the same and counts meanwhile. Whoever runs it decides when its counter runs out, and gets
+// the word at the next test: those are at loops and at the entry of recursive functions, so that there is no way to run on
+// without coming by one. Bulk operations on memory and tables are charged by what they touch.
+//
+// The counter is tested before it is charged for what follows, so that a program's fuel does not depend on the portions in
+// which it gets it. It is a global: an engine that runs several instances of a module has a counter in each.
+//
+// Modules that use MeterModule or CounterExport themselves are refused, as are locals, globals and labels that there are not:
+// after the rewriting there might be. That aside the module is taken to be valid; the engine validates what comes out.
+func Metered(module []byte, meter Meter) ([]byte, error) {
+	m, err := Parse(module)
+	if err != nil {
+		return nil, err
+	}
+	r := &metering{m: m, meter: meter, types: len(m.Types), counter: uint32(len(m.Globals)), refill: uint32(m.imported[ExternFunc])}
+	if err := r.checkNames(); err != nil {
+		return nil, err
+	}
+	if r.entries, err = m.longEntries(stride); err != nil {
+		return nil, err
+	}
+	r.functions = functionMap{total: m.NumFuncs(), shift: 1}
+	for i := range m.imported[ExternFunc] {
+		r.functions.imports = append(r.functions.imports, uint32(i))
+	}
+	return r.encode()
+}
+
+// metering is a module being metered.
+type metering struct {
+	m       *Module
+	meter   Meter
+	entries []bool // of the functions defined: has a test at its entry
+
+	refill    uint32 // index of the function that is imported
+	counter   uint32 // index of the global
+	functions functionMap
+
+	types    int    // how many there are with those added
+	newTypes []byte // encoded
+	results  map[string]uint32
+}
+
+func (r *metering) checkNames() error {
+	for _, imp := range r.m.Imports {
+		if imp.Module == MeterModule {
+			return r.m.importError(imp, "is not for programs")
+		}
+	}
+	return r.m.nameFree([]string{CounterExport})
+}
+
+// number is the type of the counter.
+func (r *metering) number() ValueType {
+	if r.meter == Fuel {
+		return TypeI64
+	}
+	return TypeI32
+}
+
+// encode puts the module together: a type, an import, a global and an export more, and other code.
+func (r *metering) encode() ([]byte, error) {
+	m := r.m
+	d := m.draft(speaksOfCode)
+	name, params := "tick", ValueTypes{}
+	if r.meter == Fuel {
+		name, params = "fuel", ValueTypes{1, []byte{byte(TypeI64)}}
+	}
+	refillType := r.addType(params, ValueTypes{1, []byte{byte(r.number())}})
+	code, err := r.code()
+	if err != nil {
+		return nil, err
+	}
+	if len(m.Functions) > 0 {
+		d.set(SectionCode, code)
+	}
+	if err := m.renumberRest(d, &r.functions); err != nil {
+		return nil, err
+	}
+	imp := appendU32(append(appendName(appendName(nil, MeterModule), name), byte(ExternFunc)), refillType)
+	global := append([]byte{byte(r.number()), 1}, append(r.constant(nil, 0), byte(OpEnd))...)
+	export := appendU32(append(appendName(nil, CounterExport), byte(ExternGlobal)), r.counter)
+	for id, added := range map[SectionID][]byte{SectionImport: imp, SectionGlobal: global, SectionExport: export} {
+		if err := d.extend(id, 1, added); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.extend(SectionType, r.types-len(m.Types), r.newTypes); err != nil {
+		return nil, err
+	}
+	return d.encode(), nil
+}
+
+// addType gives the index of a type that may have to be added.
+func (r *metering) addType(params, results ValueTypes) uint32 {
+	r.newTypes = append(r.newTypes, 0x60)
+	for _, types := range []ValueTypes{params, results} {
+		r.newTypes = append(appendU32(r.newTypes, uint32(types.Len)), types.Encoding...)
+	}
+	r.types++
+	return uint32(r.types - 1)
+}
+
+// giving appends the type of a block that takes nothing and gives these results.
+func (r *metering) giving(dst []byte, results ValueTypes) []byte {
+	switch results.Len {
+	case 0:
+		return append(dst, blockEmpty)
+	case 1:
+		return append(dst, results.Encoding...)
+	}
+	key := strconv.Itoa(results.Len) + string(results.Encoding)
+	index, ok := r.results[key]
+	if !ok {
+		index = r.addType(ValueTypes{}, results)
+		if r.results == nil {
+			r.results = map[string]uint32{}
+		}
+		r.results[key] = index
+	}
+	return appendSigned(dst, int64(index))
+}
+
+func (r *metering) code() ([]byte, error) {
+	dst := appendU32(make([]byte, 0, 2*len(r.m.data)), uint32(len(r.m.Functions)))
+	b := &bodyMeter{metering: r}
+	for i, body := range r.m.Bodies {
+		if err := b.rewrite(i, body); err != nil {
+			return nil, err
+		}
+		dst = appendU32(dst, uint32(len(b.out)))
+		dst = append(dst, b.out...)
+	}
+	return dst, nil
+}
+
+// extend adds items to a section that is a vector, as it stands in the draft.
+func (d *draft) extend(id SectionID, n int, items []byte) error {
+	contents := []byte{0}
+	for _, s := range d.sections {
+		if s.ID == id && id != SectionCustom {
+			contents = s.Data
+		}
+	}
+	c := cursor{data: contents, end: len(contents), section: id.String()}
+	n += int(c.u32("number of items"))
+	dst := appendU32(make([]byte, 0, len(contents)+len(items)+5), uint32(n))
+	dst = append(dst, contents[c.pos:]...)
+	d.set(id, append(dst, items...))
+	return c.err
+}
