@@ -43,6 +43,14 @@ type Cmd struct {
 	Now    func() time.Time // the clock of the run, which sleeping moves too, at once; nil: the host's
 	Random io.Reader        // its entropy; nil: the host's
 
+	// Stoppable lets the run be stopped wherever it is when its context ends, in the middle of a loop too. Without it a
+	// program that does not call the host goes on, and a garbage collection of this process waits for it. With it Python
+	// is about a tenth slower.
+	Stoppable bool
+	// Fuel is how many WebAssembly instructions the run's programs may execute in all; 0: any number, which are not
+	// counted. The count does not depend on the machine. A run with it is Stoppable.
+	Fuel int64
+
 	// Fresh starts every program by its own initialisation, even if the box has a memory image of it.
 	Fresh bool
 

@@ -43,7 +43,7 @@ type codeCache struct {
 }
 
 // entryVersion changes with the format of entries and with any rewriting of modules on their way to the compiler.
-const entryVersion = "3"
+const entryVersion = "4"
 
 // newCodeCache prepares dir.
 func newCodeCache(o Options, features api.CoreFeatures, warn func(error)) (*codeCache, error) {
@@ -70,7 +70,7 @@ func (c *codeCache) load(ctx context.Context, module source, compiling func() fu
 	if code, err := c.fetch(ctx, module); err == nil {
 		return code, true, nil
 	}
-	lock, err := c.lock(ctx, module.digest)
+	lock, err := c.lock(ctx, module)
 	switch {
 	case err == nil:
 		defer lock.Close()
@@ -87,7 +87,7 @@ func (c *codeCache) load(ctx context.Context, module source, compiling func() fu
 	if err != nil {
 		return nil, false, err
 	}
-	if err = e.write(c.path(module.digest, ".tmp"), c.path(module.digest, ".code")); err == nil {
+	if err = e.write(c.codePath(module, ".tmp"), c.codePath(module, ".code")); err == nil {
 		if err := prune(c.dir, time.Now()); err != nil {
 			c.warn(err)
 		}
@@ -103,7 +103,7 @@ func (c *codeCache) load(ctx context.Context, module source, compiling func() fu
 
 // fetch gives the module's code from disk. Any error means that the module must be compiled.
 func (c *codeCache) fetch(ctx context.Context, module source) (*machineCode, error) {
-	e, err := openEntry(c.path(module.digest, ".code"), module.form)
+	e, err := openEntry(c.codePath(module, ".code"), module.form)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (c *codeCache) fetch(ctx context.Context, module source) (*machineCode, err
 	if e.module != module.digest {
 		return nil, errDamaged
 	}
-	markUsed(c.path(module.digest, ".code"))
+	markUsed(c.codePath(module, ".code"))
 	return c.use(ctx, e, module)
 }
 
@@ -135,16 +135,20 @@ func (c *codeCache) compile(ctx context.Context, module source) (*entry, error) 
 	defer files.Close(ctx)
 	r := wazero.NewRuntimeWithConfig(ctx, c.config.WithCompilationCache(files))
 	defer r.Close(ctx)
+	var metered []byte
 	code, err := compiler.capturing(func() error {
 		module.form = plain
-		_, err := compileModule(ctx, r, module, c.workers)
+		compiled, err := compileModule(ctx, r, module, c.workers)
+		if err == nil {
+			metered = compiled.shown
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	e := &entry{module: module.digest, code: parseEngineFile(code)}
-	e.standIn, e.restorable, err = standIns(module.data, module.digest)
+	e.standIn, e.restorable, err = standIns(metered, module.digest)
 	return e, err
 }
 
@@ -153,9 +157,9 @@ func (c *codeCache) compile(ctx context.Context, module source) (*entry, error) 
 const lockPoll = 20 * time.Millisecond
 
 // lock waits for the module's lock, or for the end of ctx.
-func (c *codeCache) lock(ctx context.Context, d digest) (*lockfile.Lock, error) {
+func (c *codeCache) lock(ctx context.Context, module source) (*lockfile.Lock, error) {
 	for {
-		lock, err := lockfile.TryExclusive(c.path(d, ".lock"))
+		lock, err := lockfile.TryExclusive(c.codePath(module, ".lock"))
 		if !errors.Is(err, lockfile.ErrLocked) {
 			return lock, err
 		}
@@ -175,10 +179,16 @@ func processor() []bool {
 	}
 }
 
-func (c *codeCache) path(d digest, suffix string) string {
+// codePath is that of the code of a module which counts as it is to.
+func (c *codeCache) codePath(module source, suffix string) string {
+	return c.path(module.digest, suffix, byte(module.meters))
+}
+
+func (c *codeCache) path(d digest, suffix string, more ...byte) string {
 	hash := sha256.New()
 	hash.Write(d[:])
 	hash.Write([]byte(c.machine))
+	hash.Write(more)
 	return filepath.Join(c.dir, hex.EncodeToString(hash.Sum(nil))+suffix)
 }
 

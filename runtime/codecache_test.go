@@ -248,7 +248,7 @@ func TestCodeIsMapped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		name := e.codes.path(sha256.Sum256(answerModule(7)), ".code")
+		name := e.codes.codePath(inMemory("answer", answerModule(7)), ".code")
 		line, _, found := strings.Cut(string(maps[bytes.LastIndexByte(maps[:max(0, bytes.Index(maps, []byte(name)))], '\n')+1:]), "\n")
 		if !found || !strings.Contains(line, " r-xp ") {
 			t.Errorf("%s: no executable mapping of %s, but %q", what, name, line)
@@ -303,7 +303,7 @@ func answerEntry(t *testing.T, dir string) *entry {
 	t.Helper()
 	e := newEngine(t, Options{CacheDir: dir})
 	loadAnswer(t, e, 7)
-	found, err := openEntry(e.codes.path(sha256.Sum256(answerModule(7)), ".code"), plain)
+	found, err := openEntry(e.codes.codePath(inMemory("answer", answerModule(7)), ".code"), plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,8 +441,7 @@ func TestLoadsOfManyProcessesCompileOnce(t *testing.T) {
 func TestLoadEndsWithItsContext(t *testing.T) {
 	needCompiler(t)
 	e := newEngine(t, Options{CacheDir: t.TempDir()})
-	d := digest(sha256.Sum256(answerModule(9)))
-	lock, err := e.codes.lock(context.Background(), d)
+	lock, err := e.codes.lock(context.Background(), inMemory("answer", answerModule(9)))
 	if err != nil {
 		t.Fatal(err)
 	}

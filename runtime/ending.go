@@ -22,6 +22,8 @@ func ending(ctx context.Context, name string, err error) error {
 		return nil
 	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
 		return fmt.Errorf("%q was stopped: %w", name, ended(ctx))
+	case errors.Is(err, ErrOutOfFuel):
+		return fmt.Errorf("%q was stopped: %w", name, ErrOutOfFuel)
 	case errors.As(err, &exit):
 		if code := int(exit.ExitCode() & 0xff); code != 0 { // as wait(2) has it
 			return &ExitError{code}

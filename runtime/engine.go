@@ -13,7 +13,6 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 	"golang.org/x/sys/cpu"
 
-	"boxer.dev/internal/wasm"
 	"boxer.dev/runtime/memory"
 	"boxer.dev/runtime/wasi"
 )
@@ -64,6 +63,7 @@ type Engine struct {
 type slotKey struct {
 	digest
 	form
+	metering
 }
 
 // slot is a program that is loaded, or being loaded until ready is closed.
@@ -89,7 +89,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		config = config.WithCompilationCache(e.files)
 	}
 	e.wazero = wazero.NewRuntimeWithConfig(ctx, config)
-	if err := wasi.Instantiate(ctx, e.wazero); err != nil {
+	if err := errors.Join(wasi.Instantiate(ctx, e.wazero), instantiateMeter(ctx, e.wazero)); err != nil {
 		e.Close()
 		return nil, err
 	}
@@ -157,11 +157,12 @@ func runtimeConfig(f api.CoreFeatures) wazero.RuntimeConfig {
 // load gives the program of a module, from memory, the cache or the compiler, and counts which in stats.
 func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*program, error) {
 	for {
-		s, first := e.slot(slotKey{module.digest, module.form})
+		key := slotKey{module.digest, module.form, module.meters}
+		s, first := e.slot(key)
 		if first {
 			s.program, s.err = e.loadNew(ctx, module, stats)
 			if s.err != nil {
-				e.forget(slotKey{module.digest, module.form})
+				e.forget(key)
 			}
 			close(s.ready)
 			return s.program, s.err
@@ -258,16 +259,13 @@ type invalidModuleError struct{ err error }
 func (e *invalidModuleError) Error() string { return "invalid module: " + e.err.Error() }
 func (e *invalidModuleError) Unwrap() error { return e.err }
 
-// compileModule compiles a module. What the engine would allocate by the module's word is checked first.
+// compileModule compiles a module.
 func compileModule(ctx context.Context, r wazero.Runtime, module source, workers int) (*machineCode, error) {
-	m, err := wasm.Parse(module.data)
-	if err == nil {
-		err = m.CheckCode()
-	}
+	metered, err := module.metered()
 	if err != nil {
-		return nil, &invalidModuleError{err}
+		return nil, err
 	}
-	shown, err := module.form.of(module.lasting())
+	shown, err := module.form.of(metered)
 	if err != nil {
 		return nil, &invalidModuleError{err}
 	}

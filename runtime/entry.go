@@ -118,7 +118,11 @@ func (e *entry) shown(module source) ([]byte, error) {
 	if len(e.standIn) > 0 {
 		return module.form.of(e.standIn)
 	}
-	return module.form.of(module.lasting())
+	metered, err := module.metered()
+	if err != nil {
+		return nil, err
+	}
+	return module.form.of(metered)
 }
 
 // close lets go of the file, if the entry has one.

@@ -11,7 +11,7 @@ import (
 )
 
 // Exit statuses of runs that did not end by themselves. 125 to 127 are docker run's, 134 is what a shell reports of a
-// process that abort(3) ended, 124 is timeout(1)'s and 130 that of an interrupt.
+// process that abort(3) ended, 124 is timeout(1)'s, 130 that of an interrupt and 152 that of SIGXCPU.
 const (
 	StatusDeadline      = 124
 	StatusFailure       = 125
@@ -19,6 +19,7 @@ const (
 	StatusNotFound      = 127
 	StatusInterrupted   = 130
 	StatusTrap          = 134
+	StatusOutOfFuel     = 152
 )
 
 // ExitError is the end of a program with a status other than 0: its own decision, not a failure of boxer.
@@ -116,6 +117,8 @@ func ExitStatus(err error) int {
 		return StatusNotExecutable
 	case errors.As(err, &trap):
 		return StatusTrap
+	case errors.Is(err, ErrOutOfFuel):
+		return StatusOutOfFuel
 	case errors.Is(err, context.DeadlineExceeded):
 		return StatusDeadline
 	case errors.Is(err, context.Canceled):

@@ -60,6 +60,7 @@ func (s *sandbox) exec(ctx context.Context, c command) error {
 func (s *sandbox) runModule(ctx context.Context, found executable, c command) (err error) {
 	stats := Stats{Programs: 1}
 	defer func() { s.meter.add(stats) }()
+	found.module.meters = s.cmd.metering()
 	module := found.module
 	image := s.imageFor(module.digest)
 	if image != nil {
@@ -116,12 +117,14 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 	if err != nil {
 		return false, err
 	}
-	if served, err = i.serve(ctx); served {
-		err = i.run(ctx)
+	fuelled, drain := i.fill(ctx, s.fuel)
+	if served, err = i.serve(fuelled); served {
+		err = i.run(fuelled)
 		if image != nil {
 			stats.Restored++
 		}
 	}
+	drain()
 	stats.Run += watch()
 	if linear := i.module.Memory(); linear != nil {
 		stats.PeakMemory = max(stats.PeakMemory, bytesOf(linear))

@@ -25,14 +25,27 @@ type source struct {
 	mapped bool // data is a view of a layer, to be copied if it has to outlive the run
 	digest digest
 	form   form
+	meters metering
 }
 
-// lasting gives the module's bytes for keeping.
-func (s source) lasting() []byte {
-	if s.mapped {
-		return append([]byte(nil), s.data...)
+// metered gives the module as it is compiled: checked, since the engine would allocate by the module's word, and counting
+// what it has to.
+func (s source) metered() ([]byte, error) {
+	m, err := wasm.Parse(s.data)
+	if err == nil {
+		err = m.CheckCode()
 	}
-	return s.data
+	var metered []byte
+	if err == nil {
+		metered, err = s.meters.of(s.data)
+	}
+	if err != nil {
+		return nil, &invalidModuleError{err}
+	}
+	if s.mapped && s.meters == uncounted { // the bytes have to outlive the run
+		metered = append([]byte(nil), metered...)
+	}
+	return metered, nil
 }
 
 // origin is a place in a layer. The pointer keeps nothing alive, and no later layer is equal to it.

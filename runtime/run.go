@@ -26,6 +26,7 @@ type sandbox struct {
 	preopens []wasi.Preopen
 	clock    wasi.Clock
 	meter    meter
+	fuel     *fuel // nil: none is counted
 	pids     atomic.Uint32
 	mounted  []string
 	roots    []*os.Root
@@ -35,7 +36,7 @@ type sandbox struct {
 // says why the command did not start or was ended; ExitStatus turns it into a number.
 //
 // When ctx ends, the program ends with its next system call, or at once if it waits in one. A program that computes
-// without ever calling the host is not ended.
+// without ever calling the host is ended only if the command is Stoppable.
 func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 	start := time.Now()
 	s, err := b.sandbox(c)
@@ -49,6 +50,9 @@ func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 		if c.Stats != nil {
 			*c.Stats = s.meter.total()
 			c.Stats.Total = time.Since(start)
+			if s.fuel != nil {
+				c.Stats.Fuel = s.fuel.used.Load()
+			}
 		}
 	}()
 	first, err := b.command(s, c)
@@ -67,6 +71,9 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 			s.close()
 		}
 	}()
+	if c.Fuel > 0 {
+		s.fuel = &fuel{limit: c.Fuel}
+	}
 	if s.tree == nil {
 		s.tree = b.tree.Fork()
 		s.tree.Configure(vfs.Config{Now: s.clock.Now, Limits: c.Limits})

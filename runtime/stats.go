@@ -25,6 +25,7 @@ type Stats struct {
 	CacheHits    int    // programs whose machine code came from the cache on disk
 	MemoryHits   int    // programs that the Engine had loaded before
 	Restored     int    // programs that began as a memory image
+	Fuel         int64  // WebAssembly instructions executed, if they were counted
 	PagesTouched int    // pages of memory.PageSize bytes that programs wrote, which are the memory private to the run
 	PeakMemory   uint64 // bytes of the largest linear memory of a program
 }
@@ -53,6 +54,9 @@ func (s *Stats) String() string {
 		}
 	}
 	fmt.Fprintf(&text, "; memory %s", mebibytes(s.PeakMemory))
+	if s.Fuel > 0 {
+		fmt.Fprintf(&text, "; fuel %d", s.Fuel)
+	}
 	if s.PagesTouched > 0 {
 		fmt.Fprintf(&text, ", of it %s private (%d pages touched)", mebibytes(uint64(s.PagesTouched)*memory.PageSize), s.PagesTouched)
 	}

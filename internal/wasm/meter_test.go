@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 )
 
 // meterHost offers what metered modules import.
@@ -119,7 +118,7 @@ func burn(t *testing.T, module []byte, portion int64) int64 {
 	if left >= 0 && had > 0 {
 		t.Errorf("asked for fuel with %d left", left)
 	}
-	return had - int64(instance.ExportedGlobal(CounterExport).(api.Global).Get())
+	return had - int64(instance.ExportedGlobal(CounterExport).Get())
 }
 
 func noTick() int32 { return 0 }

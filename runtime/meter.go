@@ -1,0 +1,123 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"boxer.dev/internal/wasm"
+)
+
+// Machine code is nothing that the Go runtime could interrupt: while it goes round a loop without a call to the host, a
+// garbage collection waits for it, and with it every other goroutine. So programs that are to be stopped are rewritten to
+// call the host now and then (wasm.Metered), and here is what they call.
+
+// metering is what a program counts.
+type metering byte
+
+const (
+	uncounted metering = iota
+	ticks              // so that it can be stopped
+	fuelled            // so that it can be charged, too
+)
+
+// of gives the module as it counts.
+func (m metering) of(module []byte) ([]byte, error) {
+	switch m {
+	case ticks:
+		return wasm.Metered(module, wasm.Ticks)
+	case fuelled:
+		return wasm.Metered(module, wasm.Fuel)
+	}
+	return module, nil
+}
+
+// metering is what the run's programs have to count.
+func (c *Cmd) metering() metering {
+	switch {
+	case c.Fuel > 0:
+		return fuelled
+	case c.Stoppable:
+		return ticks
+	}
+	return uncounted
+}
+
+const (
+	tickSlice = 100_000   // how many turns of loops a program may take before it calls: some tenths of a millisecond
+	fuelSlice = 2_000_000 // and how many instructions
+)
+
+// ErrOutOfFuel is the end of a run that has used up Cmd.Fuel.
+var ErrOutOfFuel = errors.New("out of fuel")
+
+func instantiateMeter(ctx context.Context, r wazero.Runtime) error {
+	i32, i64 := []api.ValueType{api.ValueTypeI32}, []api.ValueType{api.ValueTypeI64}
+	b := r.NewHostModuleBuilder(wasm.MeterModule)
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(tick), nil, i32).Export("tick")
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(refuel), i64, i64).Export("fuel")
+	_, err := b.Instantiate(ctx)
+	return err
+}
+
+// tick gives the program another slice, unless its run is over.
+func tick(ctx context.Context, stack []uint64) {
+	if ctx.Err() != nil {
+		panic(ended(ctx)) // wazero makes it the error of the program's call
+	}
+	stack[0] = tickSlice
+}
+
+// fuel is what the programs of a run may use together.
+type fuel struct {
+	limit int64
+	used  atomic.Int64
+}
+
+// tank is the fuel that one program has been given and not yet accounted for.
+type tank struct {
+	*fuel
+	portion int64
+}
+
+type tankKey struct{}
+
+// refuel takes what the program has left of its portion, which is less than nothing, and gives it another one.
+func refuel(ctx context.Context, stack []uint64) {
+	t, ok := ctx.Value(tankKey{}).(*tank)
+	if !ok {
+		panic(errNoTank)
+	}
+	t.settle(int64(stack[0]))
+	if ctx.Err() != nil {
+		panic(ended(ctx))
+	}
+	left := t.limit - t.used.Load()
+	if left < 0 {
+		panic(ErrOutOfFuel)
+	}
+	t.portion = min(left, fuelSlice)
+	stack[0] = uint64(t.portion)
+}
+
+var errNoTank = errors.New("a program that counts fuel was started without")
+
+// settle accounts for the portion, of which so much is left.
+func (t *tank) settle(left int64) {
+	t.used.Add(t.portion - left)
+	t.portion = left
+}
+
+// fill lets an instance start with an empty tank; drain accounts for what it has used in the end.
+func (i *instance) fill(ctx context.Context, f *fuel) (_ context.Context, drain func()) {
+	counter, ok := i.module.ExportedGlobal(wasm.CounterExport).(api.MutableGlobal)
+	if f == nil || !ok {
+		return ctx, func() {}
+	}
+	counter.Set(0)
+	t := &tank{fuel: f}
+	return context.WithValue(ctx, tankKey{}, t), func() { t.settle(int64(counter.Get())) }
+}
