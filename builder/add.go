@@ -36,7 +36,7 @@ func runAdd(ctx context.Context, s *stage, _ *instruction, c *instructions.AddCo
 	if err := cp.useContext(localSources(c.SourcePaths)); err != nil {
 		return err
 	}
-	return cp.run(ctx, "ADD", shownFlag("checksum", c.Checksum)+cp.options.String())
+	return cp.run(ctx, "ADD", "", shownFlag("checksum", c.Checksum)+cp.options.String())
 }
 
 func localSources(sources []string) []string {

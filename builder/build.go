@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"boxer.dev/oci"
@@ -27,30 +25,44 @@ type build struct {
 	epoch   time.Time
 	temp    string // directory of the build's own
 
-	global  environment
-	sources *contextTree // nil: no context
-	nodes   []*node      // the stages, as in program
-	running sync.WaitGroup
-	slots   slots
-	layers  atomic.Int64 // files of layers so far
+	global   environment
+	sources  *contextTree // nil: no context
+	nodes    []*node      // the stages, as in program
+	running  sync.WaitGroup
+	slots    slots
+	underWay keyLocks
+	layers   atomic.Int64 // files of layers so far
 
 	lock     sync.Mutex // guards what follows
 	argsUsed map[string]bool
 	images   map[string]func() (*stage, error)
 	warnings []Warning // of no stage
 	noted    map[string]bool
+	records  []*oci.CacheRecord
 	opened   []func() error
 }
 
 // Build makes the image that a Boxfile describes. Errors about the Boxfile are of type *Error, with a *RunError inside where a
 // command failed.
 func Build(ctx context.Context, opts Options) (*Result, error) {
+	if opts.Progress == nil {
+		opts.Progress = noProgress{}
+	}
+	for {
+		res, err := buildOnce(ctx, opts)
+		if err == nil || !discardStale(opts, err) {
+			return res, err
+		}
+	}
+}
+
+func buildOnce(ctx context.Context, opts Options) (*Result, error) {
 	b, err := newBuild(opts)
 	if err != nil {
 		return nil, err
 	}
 	res, err := b.run(ctx)
-	if err := cmp.Or(err, closeAll(b.opened)); err != nil {
+	if err := errors.Join(err, closeAll(b.opened)); err != nil {
 		return nil, err
 	}
 	return res, nil
@@ -94,11 +106,16 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 		b.opts.Progress.Warn(w)
 	}
 	if b.opts.Context != nil {
-		if b.sources, err = openContext(b.opts.Context, b.epoch); err != nil {
+		if b.sources, err = b.openContext(b.opts.Context); err != nil {
 			return nil, err
 		}
 	}
-	img, err := b.image(ctx)
+	s, err := b.targetStage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.warnOfUnusedArgs()
+	img, err := s.image()
 	if err != nil {
 		return nil, err
 	}
@@ -106,11 +123,27 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("computing the image's digest: %w", err)
 	}
-	return &Result{Image: img, Digest: digest, Steps: b.allSteps(), Warnings: b.allWarnings()}, nil
+	return &Result{
+		Image: img, Digest: digest, Steps: b.allSteps(), Warnings: b.allWarnings(), Records: b.records, TargetRecords: s.records,
+	}, nil
 }
 
-// image builds the stages that the target needs.
-func (b *build) image(ctx context.Context) (v1.Image, error) {
+// openContext opens a build context, with what is remembered of its files.
+func (b *build) openContext(root *os.Root) (*contextTree, error) {
+	tree, err := openContext(root, b.epoch)
+	if err != nil || b.opts.Cache == nil {
+		return tree, err
+	}
+	tree.digests = openDigests(b.opts.DigestDir, root)
+	b.closeLater(func() error {
+		_ = tree.digests.save() // files that are not remembered are read again
+		return nil
+	})
+	return tree, nil
+}
+
+// targetStage builds the stages that the target needs.
+func (b *build) targetStage(ctx context.Context) (*stage, error) {
 	target, err := b.target()
 	if err != nil {
 		return nil, err
@@ -123,8 +156,7 @@ func (b *build) image(ctx context.Context) (v1.Image, error) {
 	if err != nil {
 		return nil, b.firstError(err)
 	}
-	b.warnOfUnusedArgs()
-	return s.image()
+	return s, nil
 }
 
 // note tells a fact, once.

@@ -67,6 +67,20 @@ type Options struct {
 	// Progress hears what happens; nil: nobody does.
 	Progress Progress
 
+	// Cache has what earlier builds made, and is given what this one makes; nil: everything is made anew. Whoever gives it holds
+	// its store (see oci.Store.Hold) for as long as the result is in use.
+	Cache *oci.Cache
+
+	// NoCache makes everything anew, for the cache too; NoCacheFilter does so for stages with these names or numbers.
+	NoCache       bool
+	NoCacheFilter []string
+
+	// Identity names what carries out instructions. Steps are taken from the cache if it was the same.
+	Identity string
+
+	// DigestDir is where digests of the contexts' files are remembered from build to build; empty: every file is read.
+	DigestDir string
+
 	// Compression is that of the new layers.
 	Compression oci.Compression
 
@@ -95,4 +109,7 @@ type Result struct {
 	Digest   v1.Hash // of the manifest
 	Steps    []Step
 	Warnings []Warning
+
+	// Records of the cache that the build made or used; TargetRecords are those of the target's own steps.
+	Records, TargetRecords []*oci.CacheRecord
 }

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +32,8 @@ type contextTree struct {
 	// known are the results for directories: a name's result needs those of the directories above it.
 	known map[string]verdict
 	lock  sync.Mutex // guards known
+
+	digests *fileDigests // nil: none are remembered
 }
 
 type verdict struct {
@@ -124,7 +127,7 @@ func (t *contextTree) lstat(name string) (sourceFile, error) {
 		// Windows knows no permissions; docker build takes all for 0755 there.
 		mode = mode&^fs.ModePerm | 0o755
 	}
-	return sourceFile{attributes{mode: mode, mtime: t.epoch}, info.Size()}, nil
+	return sourceFile{attributes: attributes{mode: mode, mtime: t.epoch}, size: info.Size(), id: identify(info)}, nil
 }
 
 func (t *contextTree) readlink(name string) (string, error) {
@@ -146,6 +149,14 @@ func (t *contextTree) readdir(name string) ([]string, error) {
 		return nil, err
 	}
 	return sortedNames(entries), nil
+}
+
+// digest is that of a file's data.
+func (t *contextTree) digest(ctx context.Context, name string, file sourceFile) (fileDigest, error) {
+	if t.digests == nil {
+		return digestFile(ctx, t, name)
+	}
+	return t.digests.digest(ctx, t, name, file)
 }
 
 func (t *contextTree) open(name string) (io.ReadCloser, error) {

@@ -57,7 +57,7 @@ func runCopy(ctx context.Context, s *stage, _ *instruction, c *instructions.Copy
 	if err != nil {
 		return err
 	}
-	return cp.run(ctx, "COPY", shownFlag("from", c.From)+shownSwitch("parents", c.Parents)+cp.options.String())
+	return cp.run(ctx, "COPY", shownFlag("from", c.From), shownSwitch("parents", c.Parents)+cp.options.String())
 }
 
 func shownFlag(name string, values ...string) string {

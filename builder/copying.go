@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -21,12 +22,15 @@ type copying struct {
 	what    instructions.SourcesAndDest
 	options copyFlags
 	from    sourceTree // of sources that are neither fetched nor in the Boxfile
+	origin  *stage     // whose files are copied; nil: none's. from is then set when they are looked at
+	image   string     // the origin's name
 	chmod   modeChange
 	unpack  bool
 	parents bool
 	exclude *patternmatcher.PatternMatcher // nil: nothing
 	remote  remoteOptions
 	found   []match
+	seen    []*seenTree // what they are in, as far as it was digested
 	cleanup []func() error
 
 	// Known by begin.
@@ -64,28 +68,36 @@ func (s *stage) copying(what instructions.SourcesAndDest, flags copyFlags) (*cop
 	return c, nil
 }
 
-// run copies, unless an earlier build has copied the same. flags are those that the copies depend on.
-func (c *copying) run(ctx context.Context, name, flags string) (err error) {
+// run copies, unless an earlier build has copied the same. flags are those that the copies depend on, besides --from.
+func (c *copying) run(ctx context.Context, name, from, flags string) (err error) {
 	defer func() { err = errors.Join(err, closeAll(c.cleanup)) }()
-	if err := c.findAll(ctx); err != nil {
+	text := describe(c.what)
+	contents, err := c.contents(ctx, name+flags+text)
+	if err != nil {
 		return err
 	}
-	s := c.stage
-	below := s.seed
+	below := c.stage.seed
 	if c.options.link {
 		below = seed{}
 	}
-	text := describe(c.what)
-	key := below.with(name, s.config.WorkingDir, flags, text)
-	return s.change(ctx, key, name+flags+text, func() (*madeLayer, error) {
-		if err := c.begin(); err != nil {
-			return nil, err
-		}
-		if err := c.all(ctx); err != nil {
-			return nil, errors.Join(err, c.edit.close())
-		}
-		return s.commit(ctx, c.edit)
-	})
+	key := below.with(name, c.stage.config.WorkingDir, flags, strconv.FormatBool(c.unpack), text, contents)
+	return c.stage.change(ctx, key, name+from+flags+text, func() (*madeLayer, error) { return c.carryOut(ctx) })
+}
+
+// carryOut copies.
+func (c *copying) carryOut(ctx context.Context) (*madeLayer, error) {
+	if err := c.findAll(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.begin(); err != nil {
+		return nil, err
+	}
+	if err := c.all(ctx); err != nil {
+		return nil, errors.Join(err, c.edit.close())
+	}
+	layer, err := c.stage.commit(ctx, c.edit)
+	c.stage.unsure = !c.unchanged()
+	return layer, err
 }
 
 // begin looks at where the copies go.
@@ -169,12 +181,18 @@ func (c *copying) useStage(ctx context.Context, name string) error {
 		c.from = tree
 		return err
 	}
-	source, err := c.stage.build.source(ctx, name, c.stage)
-	if err != nil {
-		return err
+	origin, err := c.stage.build.source(ctx, name, c.stage)
+	c.origin, c.image = origin, name
+	return err
+}
+
+// look opens the files that sources are looked up in.
+func (c *copying) look() error {
+	if c.origin == nil {
+		return nil
 	}
-	tree, err := source.tree()
-	c.from = boxTree{fs: tree, name: quote(name)}
+	tree, err := c.origin.tree()
+	c.from = boxTree{fs: tree, name: quote(c.image)}
 	return err
 }
 
@@ -188,8 +206,14 @@ type match struct {
 	plain   bool                           // archives stay what they are
 }
 
-// findAll finds, and fetches where that is needed, all that is to be copied.
+// findAll finds, and fetches where that is needed, all that is to be copied, unless it was found before.
 func (c *copying) findAll(ctx context.Context) error {
+	if c.found != nil {
+		return nil
+	}
+	if err := c.look(); err != nil {
+		return err
+	}
 	for _, src := range c.what.SourcePaths {
 		found, err := c.source(ctx, src)
 		if err != nil {
@@ -362,7 +386,7 @@ func (c *copying) one(ctx context.Context, m match) error {
 		if err := c.makeDest(c.dest); err != nil {
 			return err
 		}
-		walk := walking{copying: c, from: m.from, include: m.include}
+		walk := walking{from: m.from, include: m.include, exclude: c.exclude, to: copyingTo{c, m.from}}
 		return walk.contents(ctx, &directory{path: m.path, dest: c.dest, made: true})
 	}
 	if !m.file.mode.IsRegular() {

@@ -82,7 +82,7 @@ func (c *copying) fetchFile(ctx context.Context, address string) ([]match, error
 	if err != nil {
 		return nil, err
 	}
-	file := sourceFile{attributes{mode: 0o600, mtime: got.modified}, got.size}
+	file := sourceFile{attributes: attributes{mode: 0o600, mtime: got.modified}, size: got.size}
 	return []match{{from: spoolTree{name: name, spool: spool, file: file}, base: name, path: name, file: file, plain: !c.remote.unpack}}, nil
 }
 

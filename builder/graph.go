@@ -204,7 +204,7 @@ func (s *stage) from(ctx context.Context, base string) error {
 		}
 		s.files[0] = s.placed(s.files[0])
 	}
-	s.seed = s.seed.with("from", s.layerIDs()...)
+	s.seed = s.seed.with("from", s.ids...)
 	return s.setTriggers(s.config.OnBuild)
 }
 

@@ -83,7 +83,7 @@ func (s *stage) pack(changes []vfs.Change, opened []*vfs.Layer) (*madeLayer, err
 	if err != nil {
 		return nil, fmt.Errorf("packing the layer: %w", err)
 	}
-	return &madeLayer{layer, id, func() ([]*vfs.Layer, error) { return opened, nil }}, nil
+	return &madeLayer{Layer: layer, diffID: id, open: func() ([]*vfs.Layer, error) { return opened, nil }}, nil
 }
 
 // add puts a layer, if there is one, on top of the stage, with the instruction that made it.
@@ -100,6 +100,7 @@ func (s *stage) add(layer *madeLayer, createdBy string) (err error) {
 			return fmt.Errorf("packing the layer: %w", err)
 		}
 	}
+	s.ids = append(slices.Clip(s.ids), layer.diffID.String())
 	s.seed = s.seed.with("layer", layer.diffID.String())
 	s.files = append(slices.Clip(s.files), layer.open)
 	s.record(createdBy, layer.Layer)

@@ -44,7 +44,7 @@ func (b *build) namedTree(name string) (*contextTree, bool, error) {
 	if !ok || c.Dir == nil {
 		return nil, false, nil
 	}
-	tree, err := openContext(c.Dir, b.epoch)
+	tree, err := b.openContext(c.Dir)
 	if err != nil {
 		return nil, true, fmt.Errorf("build context %s: %w", quote(name), err)
 	}
@@ -62,17 +62,22 @@ func (s *stage) fromContext(ctx context.Context, name string) error {
 		c, _ := s.build.namedContext(name)
 		return s.fromImage(ctx, c.Image)
 	}
-	c := &copying{stage: s, edit: s.editApart(), from: tree, dest: "/", isDir: true}
 	_, file, err := follow(tree, ".")
 	if err != nil {
 		return fmt.Errorf("build context %s: %w", quote(name), bare(err))
 	}
-	if err := c.one(ctx, match{from: tree, path: ".", file: file}); err != nil {
-		return err
-	}
-	layer, err := s.commit(ctx, c.edit)
+	c := &copying{stage: s, from: tree, dest: "/", isDir: true, found: []match{{from: tree, path: ".", file: file}}}
+	contents, err := c.contents(ctx, "")
 	if err != nil {
 		return err
 	}
-	return s.add(layer, "FROM "+name)
+	return s.change(ctx, s.seed.with("context", contents), "FROM "+name, func() (*madeLayer, error) {
+		c.edit = s.editApart()
+		if err := c.one(ctx, c.found[0]); err != nil {
+			return nil, err
+		}
+		layer, err := s.commit(ctx, c.edit)
+		s.unsure = !c.unchanged()
+		return layer, err
+	})
 }

@@ -78,7 +78,7 @@ var errFound = errors.New("found")
 
 // holds tells whether a directory has something that its pattern fits.
 func (c *copying) holds(m match) (bool, error) {
-	walk := walking{copying: &copying{}, from: m.from, include: m.include}
+	walk := walking{from: m.from, include: m.include}
 	err := walk.search(&directory{path: m.path})
 	if errors.Is(err, errFound) {
 		return true, nil

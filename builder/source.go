@@ -33,6 +33,7 @@ type sourceTree interface {
 type sourceFile struct {
 	attributes
 	size int64
+	id   fileID // of a file of the host, where the system tells
 }
 
 func (f sourceFile) isDir() bool { return f.mode.IsDir() }
@@ -158,7 +159,7 @@ func (t boxTree) lstat(name string) (sourceFile, error) {
 	if err != nil {
 		return sourceFile{}, err
 	}
-	return sourceFile{attributes{mode: st.Mode, uid: st.UID, gid: st.GID, mtime: st.Mtime}, st.Size}, nil
+	return sourceFile{attributes: attributes{mode: st.Mode, uid: st.UID, gid: st.GID, mtime: st.Mtime}, size: st.Size}, nil
 }
 
 func (t boxTree) readdir(name string) ([]string, error) {
@@ -198,9 +199,9 @@ func (t memoryTree) open(string) (io.ReadCloser, error) {
 func (t memoryTree) lstat(name string) (sourceFile, error) {
 	switch name {
 	case ".":
-		return sourceFile{attributes{mode: fs.ModeDir | 0o755}, 0}, nil
+		return sourceFile{attributes: attributes{mode: fs.ModeDir | 0o755}, size: 0}, nil
 	case t.file:
-		return sourceFile{attributes{mode: 0o644, mtime: t.epoch}, int64(len(t.data))}, nil
+		return sourceFile{attributes: attributes{mode: 0o644, mtime: t.epoch}, size: int64(len(t.data))}, nil
 	}
 	return sourceFile{}, fs.ErrNotExist
 }

@@ -30,12 +30,16 @@ type stage struct {
 	// startInterval belongs to config.Healthcheck, whose type does not have it.
 	startInterval time.Duration
 	files         []openLayers      // of the base, and those made here, lowest first
+	ids           []string          // diff ids of the base's layers and of those made here
 	added         []mutate.Addendum // on top of the base
 
 	env    environment // what variables expand to: the image's, and those of ARG
 	args   environment // build arguments that RUN sees and the history shows
 	cmdSet bool        // by this stage
 	seed   seed        // follows from all that went into the stage
+
+	records []*oci.CacheRecord // that the stage was made with
+	unsure  bool               // what the step leaves may not be what its key in the cache says
 
 	triggers []*instruction // those of ONBUILD in what the stage starts from
 	snapshot *instruction   // the last SNAPSHOT, to be carried out by finish; nil: none
@@ -73,7 +77,7 @@ func (s *stage) inherit(parent *stage) {
 	s.base, s.author, s.startInterval = parent.base, parent.author, parent.startInterval
 	s.config = *parent.config.DeepCopy()
 	s.files = slices.Clone(parent.files)
-	s.added = slices.Clone(parent.added)
+	s.ids, s.added, s.records = slices.Clone(parent.ids), slices.Clone(parent.added), slices.Clone(parent.records)
 	s.env, s.args, s.seed = parent.env, parent.args, parent.seed
 }
 
@@ -97,6 +101,9 @@ func (s *stage) fromImage(ctx context.Context, ref string) error {
 	}
 	s.startInterval = startIntervalOf(img)
 	s.base, s.author, s.files = img, file.Author, []openLayers{b.rootfs(ref, img)}
+	for _, id := range file.RootFS.DiffIDs {
+		s.ids = append(s.ids, id.String())
+	}
 	s.config = *file.Config.DeepCopy()
 	s.env = environment(slices.Clone(s.config.Env))
 	return nil
@@ -145,17 +152,6 @@ func (s *stage) tree() (*vfs.FS, error) {
 		return nil, err
 	}
 	return vfs.New(layers...), nil
-}
-
-// layerIDs are the diff ids of the base: what its files are, whatever way they are packed.
-func (s *stage) layerIDs() []string {
-	var ids []string
-	if file, err := s.base.ConfigFile(); err == nil {
-		for _, id := range file.RootFS.DiffIDs {
-			ids = append(ids, id.String())
-		}
-	}
-	return ids
 }
 
 // do carries out one instruction and tells of it.

@@ -11,17 +11,26 @@ import (
 	"github.com/moby/patternmatcher"
 )
 
-// walking copies what is in a directory: all that rules do not leave out, or only what a pattern of --parents fits.
+// walking goes through a directory: all that rules do not leave out, or only what a pattern of --parents fits.
 type walking struct {
-	*copying
 	from    sourceTree
 	include *patternmatcher.PatternMatcher // nil: everything
+	exclude *patternmatcher.PatternMatcher // nil: nothing
+	to      visitor
 }
 
-// directory is one whose contents are being copied. It is made when it is itself to be copied, or something in it is.
+// visitor is given what a walk comes upon: a directory before what is in it.
+type visitor interface {
+	directory(d *directory, file sourceFile) error
+	symlink(at *directory, file sourceFile, target string) error
+	file(at *directory, file sourceFile) error
+	other(at *directory, file sourceFile)
+}
+
+// directory is one that is walked through, or a file in one. It is visited when it is itself meant, or something in it is.
 type directory struct {
 	path, dest string
-	attributes attributes
+	file       sourceFile
 	made       bool
 	above      *directory
 
@@ -29,18 +38,18 @@ type directory struct {
 	included, excluded patternmatcher.MatchInfo
 }
 
-func (c *copying) make(d *directory) error {
+func (w *walking) make(d *directory) error {
 	if d.made {
 		return nil
 	}
-	if err := c.make(d.above); err != nil {
+	if err := w.make(d.above); err != nil {
 		return err
 	}
 	d.made = true
-	return c.edit.mkdir(d.dest, d.attributes)
+	return w.to.directory(d, d.file)
 }
 
-// contents copies what is in a directory.
+// contents goes through what is in a directory.
 func (w *walking) contents(ctx context.Context, d *directory) error {
 	names, err := w.from.readdir(d.path)
 	if err != nil {
@@ -65,7 +74,7 @@ func (w *walking) contents(ctx context.Context, d *directory) error {
 	return nil
 }
 
-// judge tells whether a name is to be copied and, if not, whether something beneath it may be.
+// judge tells whether a name is meant and, if not, whether something beneath it may be.
 func (w *walking) judge(d *directory) (self, below bool, err error) {
 	if self, below = w.from.visible(d.path); !below {
 		return false, false, nil
@@ -99,14 +108,14 @@ func couldInclude(m *patternmatcher.PatternMatcher, name string) bool {
 	return false
 }
 
-// member copies what is found in a directory. A directory that is left out is only searched for what is not.
+// member visits what is found in a directory. A directory that is left out is only searched for what is not.
 func (w *walking) member(ctx context.Context, d *directory, self bool) error {
 	file, err := w.from.lstat(d.path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", quote(d.path), bare(err))
 	}
 	if file.isDir() {
-		d.attributes = w.attributes(file)
+		d.file = file
 		if self {
 			if err := w.make(d); err != nil {
 				return err
@@ -126,10 +135,32 @@ func (w *walking) member(ctx context.Context, d *directory, self bool) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", quote(d.path), bare(err))
 		}
-		return w.edit.symlink(target, d.dest, w.attributes(file))
+		return w.to.symlink(d, file, target)
 	case file.mode.IsRegular():
-		return w.file(w.from, d.path, d.dest, file)
+		return w.to.file(d, file)
 	}
-	w.stage.warn(fmt.Sprintf("%s is %s and was not copied", quote(d.path), kindOf(file.mode)))
+	w.to.other(d, file)
 	return nil
+}
+
+// copyingTo copies what a walk comes upon.
+type copyingTo struct {
+	*copying
+	from sourceTree
+}
+
+func (c copyingTo) directory(d *directory, file sourceFile) error {
+	return c.edit.mkdir(d.dest, c.attributes(file))
+}
+
+func (c copyingTo) symlink(at *directory, file sourceFile, target string) error {
+	return c.edit.symlink(target, at.dest, c.attributes(file))
+}
+
+func (c copyingTo) file(at *directory, file sourceFile) error {
+	return c.copying.file(c.from, at.path, at.dest, file)
+}
+
+func (c copyingTo) other(at *directory, file sourceFile) {
+	c.stage.warn(fmt.Sprintf("%s is %s and was not copied", quote(at.path), kindOf(file.mode)))
 }

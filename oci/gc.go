@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -14,14 +15,20 @@ import (
 
 // Freed tells what GC removed.
 type Freed struct {
+	Records       int   // of the build cache
 	Blobs, Layers int   // Layers: opened forms
 	Bytes         int64 // of both, and of unfinished files
 }
 
-// GC removes blobs and opened layers that no image of the store has, and what killed processes left. The opened layers of
-// keep, images that are not in the store, are spared. It answers ErrBusy rather than wait for processes that are adding
-// something. Boxes that are running do not need what it removes.
-func (s *Store) GC(keep ...v1.Image) (freed Freed, err error) {
+// GC removes blobs and opened layers that no image of the store and no record of the build cache has, and what killed
+// processes left. The opened layers of keep, images that are not in the store, are spared. It answers ErrBusy rather than wait
+// for processes that are adding something. Boxes that are running do not need what it removes.
+func (s *Store) GC(keep ...v1.Image) (Freed, error) {
+	return s.collect(func(*liveSet) (int, error) { return 0, nil }, keep)
+}
+
+// collect is GC after records of the cache have been removed. forget is told what images need.
+func (s *Store) collect(forget func(images *liveSet) (records int, err error), keep []v1.Image) (freed Freed, err error) {
 	alone, err := lockfile.TryExclusive(s.lockFile())
 	if errors.Is(err, lockfile.ErrLocked) {
 		return Freed{}, ErrBusy
@@ -37,6 +44,12 @@ func (s *Store) GC(keep ...v1.Image) (freed Freed, err error) {
 	}
 	defer index.Close()
 	live, err := s.mark(keep)
+	if err == nil {
+		freed.Records, err = forget(live)
+	}
+	if err == nil {
+		err = s.markRecords(live)
+	}
 	if err != nil {
 		return Freed{}, fmt.Errorf("collecting garbage: %w", err)
 	}
@@ -70,6 +83,17 @@ func (s *Store) mark(keep []v1.Image) (*liveSet, error) {
 		live.addLayers(config)
 	}
 	return live, nil
+}
+
+// markRecords marks what the build cache names.
+func (s *Store) markRecords(live *liveSet) error {
+	records, err := s.Cache().Records()
+	for _, record := range records {
+		if record.Layer != nil {
+			live.blobs[record.Layer.Digest.Hex] = true
+		}
+	}
+	return err
 }
 
 func (l *liveSet) addLayers(config *v1.ConfigFile) {
@@ -130,6 +154,20 @@ func (s *Store) markImage(d v1.Descriptor, live *liveSet, depth int) error {
 	return nil
 }
 
+// sizeBelow is what the files in a directory occupy.
+func sizeBelow(dir string) (total int64) {
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // it is gone, or not to be read: it does not count
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			total += info.Size()
+		}
+		return nil
+	})
+	return total
+}
+
 // sweep removes the files of a directory whose names are not live. What another system's open files keep from being
 // removed (Windows) stays for the next time.
 func sweep(dir string, live map[string]bool, count *int, bytes *int64) error {
@@ -145,9 +183,13 @@ func sweep(dir string, live map[string]bool, count *int, bytes *int64) error {
 		if err != nil {
 			continue
 		}
-		if os.Remove(filepath.Join(dir, entry.Name())) == nil {
+		size, name := info.Size(), filepath.Join(dir, entry.Name())
+		if entry.IsDir() { // of a build that was killed
+			size = sizeBelow(name)
+		}
+		if os.RemoveAll(name) == nil {
 			*count++
-			*bytes += info.Size()
+			*bytes += size
 		}
 	}
 	return nil

@@ -91,6 +91,14 @@ func (s *Store) openLayers(r *Rootfs, layers []v1.Layer) error {
 
 func (s *Store) layerPath(diffID v1.Hash) string { return filepath.Join(s.layerDir(), diffID.Hex) }
 
+// openLayer opens a layer, unpacking it if need be.
+func (s *Store) openLayer(layer v1.Layer, diffID v1.Hash, b *budget) (*vfs.Layer, error) {
+	if opened, err := vfs.OpenLayer(s.layerPath(diffID)); err == nil {
+		return opened, nil
+	}
+	return s.firstOpen(layer, diffID, b)
+}
+
 // firstOpen makes a layer's opened form, unless somebody else is just doing it.
 func (s *Store) firstOpen(layer v1.Layer, diffID v1.Hash, b *budget) (*vfs.Layer, error) {
 	using, err := lockfile.Shared(s.lockFile())

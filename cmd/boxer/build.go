@@ -25,6 +25,7 @@ type buildOptions struct {
 	quiet       bool
 	progress    string
 	compression string
+	cache       cacheOptions
 }
 
 func buildCommand(a *app) *cobra.Command {
@@ -50,6 +51,7 @@ The same inputs give the same digest on any machine and day: times come from SOU
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the box's id: --progress quiet")
 	flags.StringVar(&o.progress, "progress", "auto", "show it as `MODE`: auto, plain, tty, json, quiet")
 	flags.StringVar(&o.compression, "compression", "zstd", "how layers are compressed: `zstd|gzip`")
+	o.cache.bind(flags)
 	command.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(progressModes, cobra.ShellCompDirectiveNoFileComp))
 	command.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions([]string{"zstd", "gzip"}, cobra.ShellCompDirectiveNoFileComp))
 	acceptFlags(flags, acceptedBuildFlags)
@@ -86,7 +88,7 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	warn := func(err error) { display.Warn(builder.Warning{Text: err.Error()}) }
 	engine := &lazyEngine{sync.OnceValues(func() (*runtime.Engine, error) { return a.engine(ctx, compilingFor(display), warn) })}
 	options.Run, options.Snapshot, options.Progress = engine.run, engine.snapshot, display
-	made, err := makeBox(ctx, options, store, o.tags)
+	made, err := a.makeBox(ctx, options, store, o)
 	display.Finish(made, err)
 	switch {
 	case err != nil && o.progress == "json":
@@ -99,18 +101,31 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	return nil
 }
 
-// makeBox builds a box and stores it.
-func makeBox(ctx context.Context, options builder.Options, store *oci.Store, tags []string) (*progress.Built, error) {
+// makeBox builds a box and stores it. Nobody collects garbage in the meantime.
+func (a *app) makeBox(ctx context.Context, options builder.Options, store *oci.Store, o buildOptions) (_ *progress.Built, err error) {
+	held, err := store.Hold()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, held.Close()) }()
+	warn := func(err error) { options.Progress.Warn(builder.Warning{Text: err.Error()}) }
+	export, err := o.cache.apply(ctx, &options, store, warn)
+	if err != nil {
+		return nil, err
+	}
 	result, err := builder.Build(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	root, err := keep(store, result.Image, tags)
+	root, err := keep(store, result.Image, o.tags)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	return built(result.Image, root, result.Steps, tags)
+	if err := export(result); err != nil {
+		return nil, err
+	}
+	return built(result.Image, root, result.Steps, o.tags)
 }
 
 // keep stores what was built. It is opened first, as a run would: a box that cannot run is not kept.

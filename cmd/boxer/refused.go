@@ -32,12 +32,12 @@ var refusedSubcommands = map[string]string{
 	"port": noNetwork, "ps": noDaemon, "rename": noDaemon, "restart": noDaemon, "start": noDaemon, "stats": "use `boxer run --stats`",
 	"stop": noDaemon, "swarm": noDaemon, "top": noDaemon, "unpause": noDaemon, "update": noDaemon, "wait": noDaemon,
 
-	"builder": "there is no cache of builds to manage", "buildx": "use `boxer build`", "compose": "start each box with `boxer run`",
+	"builder": "`boxer prune` empties the cache of builds, `boxer du` shows it", "buildx": "use `boxer build`", "compose": "start each box with `boxer run`",
 	"container": noDaemon, "context": "boxer has no daemon to choose", "cp": "mount a directory: `boxer run -v ./DIR:/DIR`",
 	"diff": "`boxer history BOX` shows what each instruction added", "export": "use `boxer save`", "import": "use `boxer load`, or ADD the archive in a Boxfile",
 	"image": "use `boxer images`, `rmi`, `tag`, `inspect`, `history`, `save` or `load`", "info": "use `boxer version`",
 	"login": noRegistry, "logout": noRegistry, "manifest": noRegistry, "pull": noRegistry, "push": noRegistry, "search": noRegistry,
-	"plugin": noDaemon, "system": "use `boxer images`, `boxer rm` and `boxer volume prune`",
+	"plugin": noDaemon, "system": "use `boxer du`, `boxer prune`, `boxer rm` and `boxer volume prune`",
 }
 
 func refusedCommands() []*cobra.Command {
@@ -88,7 +88,7 @@ var (
 	}
 
 	refusedBuildFlags = []refusedFlag{
-		{"pull", "", noRegistry}, {"push", "", noRegistry}, {"squash", "", "each instruction that changes files is a layer"},
+		{"push", "", noRegistry}, {"squash", "", "each instruction that changes files is a layer"},
 		{"compress", "", "the context is read in place; leave it out"},
 	}
 	refusedBuildValues = []refusedFlag{
@@ -97,14 +97,13 @@ var (
 		{"secret", "", "a build sees its context only"}, {"ssh", "", "a build sees its context only"},
 		{"build-context", "", "COPY --from takes a stage, an image of the local store or oci-layout:PATH"},
 		{"output", "o", "use `boxer save`"}, {"iidfile", "", "`boxer build -q` prints the id"}, {"metadata-file", "", "use `boxer inspect`"},
-		{"cache-from", "", "every instruction is carried out anew; leave it out"}, {"cache-to", "", "every instruction is carried out anew; leave it out"},
 		{"memory", "m", noLimits}, {"ulimit", "", noLimits}, {"shm-size", "", noLimits}, {"cpuset-cpus", "", noLimits},
 		{"security-opt", "", noPrivileges}, {"allow", "", noPrivileges}, {"builder", "", "there is one builder; leave it out"},
 	}
 )
 
 // acceptedBuildFlags ask for what every build does.
-var acceptedBuildFlags = []string{"force-rm", "load", "no-cache", "rm"}
+var acceptedBuildFlags = []string{"force-rm", "load", "rm"}
 
 func acceptFlags(flags *pflag.FlagSet, names []string) {
 	for _, name := range names {
