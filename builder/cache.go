@@ -183,7 +183,7 @@ func (e *staleError) Unwrap() error { return e.err }
 // discardStale makes sure that a build which failed for the cache's sake does not fail for the same reason again.
 func discardStale(opts Options, err error) bool {
 	var stale *staleError
-	if !errors.As(err, &stale) || !errors.Is(err, oci.ErrCorrupt) || opts.Cache.Discard(stale.key) != nil {
+	if !errors.As(err, &stale) || opts.Cache.Discard(stale.key) != nil {
 		return false
 	}
 	opts.Progress.Warn(Warning{Text: stale.Error() + ": the build begins again without it"})
