@@ -131,8 +131,12 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 // openContext opens a build context, with what is remembered of its files.
 func (b *build) openContext(root *os.Root) (*contextTree, error) {
 	tree, err := openContext(root, b.epoch)
-	if err != nil || b.opts.Cache == nil {
-		return tree, err
+	if err != nil {
+		return nil, err
+	}
+	b.closeLater(tree.dirs.close)
+	if b.opts.Cache == nil {
+		return tree, nil
 	}
 	tree.digests = openDigests(b.opts.DigestDir, root)
 	b.closeLater(func() error {

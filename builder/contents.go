@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"sync"
 	"sync/atomic"
 )
 
@@ -219,11 +220,29 @@ func digestFile(ctx context.Context, t sourceTree, name string) (sum fileDigest,
 	}
 	defer r.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, &cancelledReader{ctx, r}); err != nil {
+	if err := readInto(h, &cancelledReader{ctx, r}); err != nil {
 		return sum, err
 	}
 	h.Sum(sum[:0])
 	return sum, nil
+}
+
+var readBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// readInto is io.Copy without a buffer for each file.
+func readInto(h hash.Hash, r io.Reader) error {
+	buffer := readBuffers.Get().(*[64 << 10]byte)
+	defer readBuffers.Put(buffer)
+	for {
+		n, err := r.Read(buffer[:])
+		h.Write(buffer[:n])
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // cancelledReader ends with ctx.
@@ -264,7 +283,7 @@ func (c *comparingReader) Read(p []byte) (int, error) {
 
 // Close reads what was not wanted, such as what follows an archive's end.
 func (c *comparingReader) Close() error {
-	_, err := io.Copy(c.hash, c.ReadCloser)
+	err := readInto(c.hash, c.ReadCloser)
 	if err != nil || fileDigest(c.hash.Sum(nil)) != c.want {
 		c.tree.changed.Store(true)
 	}

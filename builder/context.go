@@ -33,6 +33,7 @@ type contextTree struct {
 	known map[string]verdict
 	lock  sync.Mutex // guards known
 
+	dirs    openDirs     // of root
 	digests *fileDigests // nil: none are remembered
 }
 
@@ -42,7 +43,7 @@ type verdict struct {
 }
 
 func openContext(root *os.Root, epoch time.Time) (*contextTree, error) {
-	t := &contextTree{root: root, name: "the build context", epoch: epoch, known: map[string]verdict{}}
+	t := &contextTree{root: root, name: "the build context", epoch: epoch, known: map[string]verdict{}, dirs: openDirs{root: root}}
 	for _, name := range ignoreFiles {
 		f, err := openRegular(root, name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -118,7 +119,11 @@ func couldFitBeneath(pattern, dir []string) bool {
 }
 
 func (t *contextTree) lstat(name string) (sourceFile, error) {
-	info, err := t.root.Lstat(filepath.FromSlash(name))
+	var info fs.FileInfo
+	err := t.dirs.in(name, func(dir *os.Root, base string) (err error) {
+		info, err = dir.Lstat(base)
+		return err
+	})
 	if err != nil {
 		return sourceFile{}, err
 	}
@@ -160,7 +165,15 @@ func (t *contextTree) digest(ctx context.Context, name string, file sourceFile) 
 }
 
 func (t *contextTree) open(name string) (io.ReadCloser, error) {
-	return openRegular(t.root, filepath.FromSlash(name))
+	var file *os.File
+	err := t.dirs.in(name, func(dir *os.Root, base string) (err error) {
+		file, err = openRegular(dir, base)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
 }
 
 // openRegular opens a regular file and nothing else: opening a FIFO would wait for a writer for ever.

@@ -40,7 +40,8 @@ func (c *copying) fetchRepository(ctx context.Context, ref gitRef) ([]match, err
 	}
 	c.cleanup = append(c.cleanup, root.Close)
 	c.stage.say("commit " + commit)
-	tree := &contextTree{root: root, name: quote(withoutPassword(ref.remote)), epoch: c.stage.build.epoch}
+	tree := &contextTree{root: root, name: quote(withoutPassword(ref.remote)), epoch: c.stage.build.epoch, dirs: openDirs{root: root}}
+	c.cleanup = append(c.cleanup, tree.dirs.close)
 	file, err := tree.lstat(".")
 	return []match{{from: tree, path: ".", file: file}}, err
 }
