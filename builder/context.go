@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -149,11 +150,12 @@ func (t *contextTree) readdir(name string) ([]string, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	entries, err := dir.ReadDir(-1)
+	names, err := dir.Readdirnames(-1) // ReadDir would look at every file
 	if err != nil {
 		return nil, err
 	}
-	return sortedNames(entries), nil
+	slices.Sort(names)
+	return names, nil
 }
 
 // digest is that of a file's data.

@@ -282,7 +282,3 @@ func (l *cachedLayer) Compressed() (io.ReadCloser, error) {
 	}
 	return verify(file, l.CachedLayer.Digest, l.CachedLayer.Size), nil
 }
-
-// Hold keeps the garbage collection of other processes away until it is closed, so that what a build has found is there
-// when it ends.
-func (s *Store) Hold() (io.Closer, error) { return lockfile.Shared(s.lockFile()) }

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"boxer.dev/internal/diskspace"
 	"boxer.dev/internal/lockfile"
 )
 
@@ -154,20 +154,6 @@ func (s *Store) markImage(d v1.Descriptor, live *liveSet, depth int) error {
 	return nil
 }
 
-// sizeBelow is what the files in a directory occupy.
-func sizeBelow(dir string) (total int64) {
-	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return nil // it is gone, or not to be read: it does not count
-		}
-		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
-			total += info.Size()
-		}
-		return nil
-	})
-	return total
-}
-
 // sweep removes the files of a directory whose names are not live. What another system's open files keep from being
 // removed (Windows) stays for the next time.
 func sweep(dir string, live map[string]bool, count *int, bytes *int64) error {
@@ -185,7 +171,7 @@ func sweep(dir string, live map[string]bool, count *int, bytes *int64) error {
 		}
 		size, name := info.Size(), filepath.Join(dir, entry.Name())
 		if entry.IsDir() { // of a build that was killed
-			size = sizeBelow(name)
+			size = diskspace.Below(name).Bytes
 		}
 		if os.RemoveAll(name) == nil {
 			*count++

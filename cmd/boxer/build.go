@@ -107,7 +107,12 @@ func (a *app) makeBox(ctx context.Context, options builder.Options, store *oci.S
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, held.Close()) }()
+	defer func() {
+		// The box is there, whatever becomes of what else lies about.
+		if err = errors.Join(err, held.Close()); err == nil {
+			_ = store.Cache().Tidy(builtInImages)
+		}
+	}()
 	warn := func(err error) { options.Progress.Warn(builder.Warning{Text: err.Error()}) }
 	export, err := o.cache.apply(ctx, &options, store, warn)
 	if err != nil {

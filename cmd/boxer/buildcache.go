@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -63,7 +62,7 @@ func (o *cacheOptions) apply(ctx context.Context, options *builder.Options, stor
 	options.Cache, options.NoCache, options.NoCacheFilter = cache, o.noCache, o.noCacheFilter
 	options.Identity, options.TempDir = identity(), store.TempDir()
 	if dir, err := cacheDir(); err == nil {
-		options.DigestDir = filepath.Join(dir, "contexts")
+		options.DigestDir = contextsDir(dir)
 	}
 	return func(result *builder.Result) error {
 		for _, place := range to {

@@ -13,12 +13,12 @@ import (
 // allowed says which packages of this module each of them may import, tests included. What is not listed may import none.
 // One direction only: cmd → builder, runtime → oci → vfs.
 var allowed = map[string][]string{
-	"cmd/boxer":          {"bases", "builder", "internal/bench", "internal/progress", "internal/volume", "oci", "runtime", "vfs"},
+	"cmd/boxer":          {"bases", "builder", "internal/bench", "internal/diskspace", "internal/progress", "internal/volume", "oci", "runtime", "vfs"},
 	"bases/pack":         {"oci", "runtime", "vfs"},
 	"builder":            {"oci", "vfs"},
-	"runtime":            {"internal/coreutils", "internal/lockfile", "internal/shell", "internal/wasm", "oci", "runtime/memory", "runtime/wasi", "vfs"},
+	"runtime":            {"internal/coreutils", "internal/diskspace", "internal/lockfile", "internal/shell", "internal/wasm", "oci", "runtime/memory", "runtime/wasi", "vfs"},
 	"runtime/wasi":       {"vfs"},
-	"oci":                {"internal/lockfile", "vfs"},
+	"oci":                {"internal/diskspace", "internal/lockfile", "vfs"},
 	"internal/shell":     {"internal/coreutils", "vfs"},
 	"internal/progress":  {"builder"},
 	"internal/bench":     {"oci", "runtime", "vfs"},

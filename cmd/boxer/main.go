@@ -61,7 +61,7 @@ A box sees its own files and what the command line grants it; nothing else.`,
 	root.AddCommand(
 		buildCommand(a), runCommand(a),
 		imagesCommand(a), inspectCommand(a), historyCommand(a), tagCommand(a), removeCommand(a),
-		saveCommand(a), loadCommand(a),
+		saveCommand(a), loadCommand(a), pruneCommand(a), diskUsageCommand(a),
 		volumeCommand(a), benchCommand(a), versionCommand(a),
 	)
 	root.AddCommand(refusedCommands()...)

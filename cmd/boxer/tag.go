@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
-	"boxer.dev/bases"
 	"boxer.dev/builder"
 	"boxer.dev/oci"
 )
@@ -95,13 +93,7 @@ func (a *app) remove(o oci.RemoveOptions, refs []string) error {
 // collectGarbage frees what no image needs. The bases' opened layers stay; while another process writes to the store
 // everything does.
 func collectGarbage(store *oci.Store) error {
-	var keep []v1.Image
-	for _, name := range bases.Names {
-		if img, err := builtIn(string(name)); err == nil {
-			keep = append(keep, img)
-		}
-	}
-	_, err := store.GC(keep...)
+	_, err := store.GC(builtInImages()...)
 	if errors.Is(err, oci.ErrBusy) {
 		return nil
 	}
