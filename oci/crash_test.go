@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -99,6 +100,9 @@ func workOnce(s *Store, t *workerT, own string, i int, name string) error {
 	if err := open(s, img); err != nil {
 		return err
 	}
+	if err := workWithCache(s, own, i, shared, passing); err != nil {
+		return err
+	}
 	var archive bytes.Buffer
 	if err := s.Save(&archive, temporary); err != nil {
 		return err
@@ -112,6 +116,43 @@ func workOnce(s *Store, t *workerT, own string, i int, name string) error {
 		}
 	}
 	if _, err := s.GC(); err != nil && !errors.Is(err, ErrBusy) {
+		return err
+	}
+	return nil
+}
+
+// workWithCache does to the cache what builds do.
+func workWithCache(s *Store, own string, i int, layers ...v1.Layer) error {
+	held, err := s.Hold()
+	if err != nil {
+		return err
+	}
+	cache := s.Cache()
+	for n, layer := range layers {
+		// Some keys are those of other workers, too.
+		key := CacheKey(sha256.Sum256(fmt.Append(nil, n, i%3)))
+		record, err := cache.Get(key)
+		if err != nil {
+			return errors.Join(err, held.Close())
+		}
+		if record == nil {
+			record = &CacheRecord{Text: own}
+			if err := cache.Put(key, record, layer); err != nil {
+				return errors.Join(err, held.Close())
+			}
+		}
+		opened, err := cache.Open(record)
+		if err == nil {
+			err = opened.Close()
+		}
+		if err != nil {
+			return errors.Join(err, held.Close())
+		}
+	}
+	if err := held.Close(); err != nil {
+		return err
+	}
+	if _, err := cache.Prune(CachePolicy{MaxAge: KeepAll, Bytes: int64(i % 2 * 100_000)}); err != nil && !errors.Is(err, ErrBusy) {
 		return err
 	}
 	return nil
@@ -162,6 +203,7 @@ func TestKill(t *testing.T) {
 		}
 		cancel()
 		checkStore(t, s.Dir())
+		checkCache(t, s)
 	}
 	for name := range acknowledged {
 		img, err := s.Image(name)
@@ -185,9 +227,13 @@ func TestKill(t *testing.T) {
 func checkGarbage(t *testing.T, s *Store) {
 	t.Helper()
 	live, err := s.mark(nil)
+	if err == nil {
+		err = s.markRecords(live)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkCache(t, s)
 	for _, name := range blobNames(t, s) {
 		if !live.blobs[name] {
 			t.Errorf("blob %s is left", name)

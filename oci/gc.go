@@ -85,15 +85,23 @@ func (s *Store) mark(keep []v1.Image) (*liveSet, error) {
 	return live, nil
 }
 
-// markRecords marks what the build cache names.
+// markRecords marks what the build cache names. Records that cannot be read are garbage.
 func (s *Store) markRecords(live *liveSet) error {
 	records, err := s.Cache().Records()
+	if err != nil {
+		return err
+	}
+	readable := map[string]bool{}
 	for _, record := range records {
+		readable[record.Key] = true
 		if record.Layer != nil {
 			live.blobs[record.Layer.Digest.Hex] = true
 		}
 	}
-	return err
+	if err := sweep(s.cacheDir(), readable, new(int), new(int64)); !notExist(err) {
+		return err
+	}
+	return nil
 }
 
 func (l *liveSet) addLayers(config *v1.ConfigFile) {

@@ -59,11 +59,11 @@ func TestCacheInRegistry(t *testing.T) {
 	})
 	here, there := t.TempDir(), t.TempDir()
 	digest, _ := boxerIn(t, here, "build", "-q", "--cache-to", "type=registry,ref="+ref, dir)
-	again, progress := boxerIn(t, there, "build", "--progress", "plain", "--cache-from", ref, "--cache-to", "type=registry,ref="+ref+"-min,mode=min", dir)
+	_, progress := boxerIn(t, there, "build", "--progress", "plain", "--cache-from", ref, "--cache-to", "type=registry,ref="+ref+"-min,mode=min", dir)
 	if n := strings.Count(progress, "CACHED"); n != 4 {
 		t.Errorf("%d of 4 steps come from the registry:\n%s", n, progress)
 	}
-	if again, _ = boxerIn(t, there, "build", "-q", dir); again != digest {
+	if again, _ := boxerIn(t, there, "build", "-q", dir); again != digest {
 		t.Errorf("digest %s there, %s here", again, digest)
 	}
 	whole, small := cacheLayers(t, ref), cacheLayers(t, ref+"-min")
