@@ -23,6 +23,7 @@ import (
 // read; else it is read again next time. (Git calls the problem racy: https://git-scm.com/docs/racy-git)
 type fileDigests struct {
 	name string // of the file that they are kept in; empty: nowhere
+	now  func() time.Time
 
 	lock  sync.Mutex
 	known map[string]knownDigest
@@ -60,7 +61,7 @@ const digestsMagic = "boxer file digests 1\n"
 
 // openDigests reads what is remembered of a directory. What cannot be read is forgotten.
 func openDigests(dir string, root *os.Root) *fileDigests {
-	d := &fileDigests{known: map[string]knownDigest{}, seen: map[string]bool{}}
+	d := &fileDigests{now: time.Now, known: map[string]knownDigest{}, seen: map[string]bool{}}
 	abs, err := filepath.Abs(root.Name())
 	if dir == "" || err != nil {
 		return d
@@ -130,7 +131,7 @@ func (d *fileDigests) digest(ctx context.Context, t *contextTree, name string, f
 	if ok && file.id.known() && k.id == file.id {
 		return k.sum, nil
 	}
-	read := time.Now()
+	read := d.now()
 	sum, err := digestFile(ctx, t, name)
 	if err != nil || !file.id.known() || !file.id.settled(read) {
 		return sum, err
