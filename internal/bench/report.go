@@ -33,10 +33,15 @@ func (r *StartReport) lines() []line {
 
 // MarshalJSON gives each figure's median under its name, all spreads under "spread", and under "missing" why a figure is
 // null.
-func (r *StartReport) MarshalJSON() ([]byte, error) {
-	out := map[string]any{"missing": r.Missing}
+func (r *StartReport) MarshalJSON() ([]byte, error) { return marshalLines(r.lines(), r.Missing) }
+
+// Write prints the report as a table.
+func (r *StartReport) Write(w io.Writer) error { return writeLines(w, r.lines(), r.Missing) }
+
+func marshalLines(lines []line, missing map[string]string) ([]byte, error) {
+	out := map[string]any{"missing": missing}
 	spread := map[string]*Figure{}
-	for _, l := range r.lines() {
+	for _, l := range lines {
 		out[l.name] = nil
 		if l.figure != nil {
 			out[l.name], spread[l.name] = l.figure.Median, l.figure
@@ -46,13 +51,12 @@ func (r *StartReport) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// Write prints the report as a table.
-func (r *StartReport) Write(w io.Writer) error {
+func writeLines(w io.Writer, lines []line, missing map[string]string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "WHAT\tMEDIAN\t\tQUARTILES\tN\tPROMISE")
-	for _, l := range r.lines() {
+	for _, l := range lines {
 		if l.figure == nil {
-			fmt.Fprintf(table, "%s\t-\t\t%s\t\t%s\n", l.what, r.Missing[l.name], l.goal)
+			fmt.Fprintf(table, "%s\t-\t\t%s\t\t%s\n", l.what, missing[l.name], l.goal)
 			continue
 		}
 		f := l.figure
