@@ -113,6 +113,7 @@ func buildArchive(t *testing.T, archive *txtar.Archive) map[string]string {
 	if err == nil {
 		opts.Boxfile = parsed
 		res, err = Build(t.Context(), opts)
+		checkCached(t, opts, res, err)
 	}
 	if err != nil {
 		text := strings.ReplaceAll(err.Error(), dir, "DIR") + "\n"
@@ -125,6 +126,32 @@ func buildArchive(t *testing.T, archive *txtar.Archive) map[string]string {
 		t.Errorf("the image is not valid: %v", err)
 	}
 	return describeResult(t, res)
+}
+
+// checkCached demands that a build with a cache, empty and filled, comes to the same as one without.
+func checkCached(t *testing.T, opts Options, want *Result, wantErr error) {
+	t.Helper()
+	opts.Cache, opts.DigestDir, opts.Identity = newStore(t).Cache(), t.TempDir(), "test"
+	for _, state := range []string{"an empty", "a filled"} {
+		got, err := Build(t.Context(), opts)
+		if fmt.Sprint(err) != fmt.Sprint(wantErr) {
+			t.Errorf("with %s cache: %v\nwithout one: %v", state, err, wantErr)
+		}
+		if err != nil || wantErr != nil {
+			continue
+		}
+		if got.Digest != want.Digest {
+			t.Errorf("with %s cache the digest is %s, without one %s", state, got.Digest, want.Digest)
+		}
+		if diff := cmp.Diff(want.Warnings, got.Warnings); diff != "" {
+			t.Errorf("with %s cache (-without +with):\n%s", state, diff)
+		}
+		for _, step := range got.Steps {
+			if step.Cached != (state == "a filled") {
+				t.Errorf("with %s cache: %s is cached: %t", state, step.Instruction, step.Cached)
+			}
+		}
+	}
 }
 
 func mustParse(t testing.TB, text string) *Boxfile {
