@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"boxer.dev/vfs"
 )
@@ -27,7 +26,7 @@ func checkRun(c *instructions.RunCommand) error {
 	if len(c.CmdLine) == 0 || strings.TrimSpace(c.CmdLine[0]) == "" {
 		return errors.New("no command is given")
 	}
-	_, err := runScript(c)
+	_, _, err := runScript(c)
 	return err
 }
 
@@ -38,35 +37,8 @@ var runFlagHints = map[string]string{
 	"device":   "a box has no devices of the host; leave the flag out",
 }
 
-// runScript is the command line of a RUN with its here-documents. One that is nothing but a here-document is that script.
-func runScript(c *instructions.RunCommand) ([]string, error) {
-	if len(c.Files) == 0 {
-		return c.CmdLine, nil
-	}
-	if len(c.CmdLine) != 1 || !c.PrependShell {
-		return nil, errors.New("a here-document needs the shell form")
-	}
-	if parser.MustParseHeredoc(c.CmdLine[0]) == nil {
-		var b strings.Builder
-		b.WriteString(c.CmdLine[0])
-		for _, file := range c.Files {
-			b.WriteString("\n" + file.Data + file.Name)
-		}
-		return []string{b.String()}, nil
-	}
-	script := c.Files[0].Data
-	if c.Files[0].Chomp {
-		script = parser.ChompHeredocContent(script)
-	}
-	if first, _, _ := strings.Cut(script, "\n"); strings.HasPrefix(first, "#!") {
-		return nil, withHint(errors.New("a here-document with an interpreter of its own is not supported"),
-			"name the interpreter before it: RUN %s <<%s", printable(strings.TrimSpace(first[2:])), c.Files[0].Name)
-	}
-	return []string{script}, nil
-}
-
 func runRun(ctx context.Context, s *stage, _ *instruction, c *instructions.RunCommand) error {
-	lines, err := runScript(c)
+	lines, script, err := runScript(c)
 	if err != nil {
 		return err
 	}
@@ -75,13 +47,20 @@ func runRun(ctx context.Context, s *stage, _ *instruction, c *instructions.RunCo
 		return withHint(errors.New("there is nothing to run commands with"), "this build can carry out all instructions but RUN")
 	}
 	env := s.runEnvironment()
+	if script != nil {
+		s.seed = s.seed.with("script", script.text)
+	}
 	s.seed = s.seed.with("run", slices.Concat(args, env, []string{s.config.User, s.config.WorkingDir})...)
 	return s.change(ctx, s.seed, "RUN "+s.shownArgs()+strings.Join(args, " "), func() (*madeLayer, error) {
 		e, err := s.edit()
 		if err != nil {
 			return nil, err
 		}
-		if err := s.execute(ctx, e, args, env); err != nil {
+		remove, err := script.show(e.tree, s.build.temp)
+		if err != nil {
+			return nil, fmt.Errorf("preparing the script: %w", err)
+		}
+		if err := errors.Join(s.execute(ctx, e, args, env), remove()); err != nil {
 			return nil, err
 		}
 		return s.commit(ctx, e)
