@@ -25,13 +25,14 @@ type build struct {
 	epoch   time.Time
 	temp    string // directory of the build's own
 
-	global   environment
-	sources  *contextTree // nil: no context
-	nodes    []*node      // the stages, as in program
-	running  sync.WaitGroup
-	slots    slots
-	underWay keyLocks
-	layers   atomic.Int64 // files of layers so far
+	global    environment
+	sources   *contextTree // nil: no context
+	nodes     []*node      // the stages, as in program
+	running   sync.WaitGroup
+	slots     slots
+	underWay  keyLocks
+	stoppable bool         // commands may have to end before they are done
+	layers    atomic.Int64 // files of layers so far
 
 	lock     sync.Mutex // guards what follows
 	argsUsed map[string]bool
@@ -152,6 +153,7 @@ func (b *build) targetStage(ctx context.Context) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.stoppable = ctx.Done() != nil || len(b.program.stages) > 1
 	ctx, cancel := context.WithCancel(ctx)
 	defer b.running.Wait()
 	defer cancel()

@@ -115,7 +115,7 @@ func (s *stage) execute(ctx context.Context, e *edit, args []string, env environ
 		FS: e.tree, Config: *s.config.DeepCopy(),
 		Args: args, Env: slices.Clone(env), Dir: dir, User: s.config.User,
 		Stdout: out, Stderr: out,
-		Now: clock.read, Random: s.seed.random(),
+		Now: clock.read, Random: s.seed.random(), Stoppable: s.build.stoppable,
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()

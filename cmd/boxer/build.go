@@ -212,7 +212,7 @@ func (l *lazyEngine) run(ctx context.Context, r builder.RunRequest) (status int,
 		return 0, err
 	}
 	err = box.Run(ctx, &runtime.Cmd{
-		Args: r.Args, Dir: r.Dir, FS: r.FS, Stdout: r.Stdout, Stderr: r.Stderr, Now: r.Now, Random: r.Random,
+		Args: r.Args, Dir: r.Dir, FS: r.FS, Stdout: r.Stdout, Stderr: r.Stderr, Now: r.Now, Random: r.Random, Stoppable: r.Stoppable,
 	})
 	var exit *runtime.ExitError
 	if errors.As(err, &exit) {
