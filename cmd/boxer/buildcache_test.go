@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -183,6 +185,69 @@ func TestInterruptedBuild(t *testing.T) {
 				t.Errorf("left over: %v, %v", left, err)
 			}
 		})
+	}
+}
+
+// Builds of one store at once, killed at any moment: what is left gives the same boxes as a store of its own would.
+func TestKilledBuilds(t *testing.T) {
+	rounds := 20
+	if testing.Short() {
+		rounds = 4
+	}
+	dir := writeFiles(t, map[string]string{
+		"Boxfile": "FROM scratch AS a\nCOPY src /src\nRUN cat /src/* > /all\nFROM scratch\nCOPY --from=a /all /\nRUN wc -c /all > /count\n",
+	})
+	home, program := t.TempDir(), boxerProgram(t)
+	for round := range rounds {
+		for i := range 20 {
+			name := filepath.Join(dir, "src", fmt.Sprint(i))
+			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, bytes.Repeat([]byte{byte(round)}, 50_000), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var builds []*exec.Cmd
+		for i := range 2 {
+			cmd := exec.Command(program, "build", "-q", "-t", fmt.Sprintf("box:%d-%d", round, i), dir)
+			cmd.Env = append(os.Environ(), "BOXER_HOME="+home)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			builds = append(builds, cmd)
+		}
+		for _, cmd := range builds {
+			time.AfterFunc(time.Duration(rand.IntN(100_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
+			_ = cmd.Wait() // killed or not
+		}
+		checkImages(t, home)
+	}
+	got, _ := boxerIn(t, home, "build", "-q", dir)
+	want, _ := boxerIn(t, t.TempDir(), "build", "-q", dir)
+	if got != want {
+		t.Errorf("digest %s, want %s", got, want)
+	}
+	boxerIn(t, home, "prune", "--force")
+	checkImages(t, home)
+}
+
+// checkImages demands that every box of a store is whole.
+func checkImages(t *testing.T, home string) {
+	t.Helper()
+	store, err := oci.Open(filepath.Join(home, "images"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := store.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stored := range list {
+		img, err := store.Image(stored.Digest.String())
+		if err == nil {
+			err = oci.Validate(img)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", stored.Name, err)
+		}
 	}
 }
 
