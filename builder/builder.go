@@ -51,6 +51,9 @@ type Options struct {
 	// Epoch is when the build takes place, as far as the image tells; zero: DefaultEpoch.
 	Epoch time.Time
 
+	// Labels and Annotations are added to the image: to its configuration, over LABEL, and to its manifest.
+	Labels, Annotations map[string]string
+
 	// Resolve finds the image that FROM names. A note, if there is one, tells the user in one line what was chosen.
 	Resolve func(ctx context.Context, ref string) (img v1.Image, note string, err error)
 

@@ -39,6 +39,18 @@ func NewLayer(changes []vfs.Change, o LayerOptions) (v1.Layer, error) {
 	return layer, nil
 }
 
+// WriteTar writes all files of a tree as a tar archive. The same tree gives the same bytes.
+func WriteTar(w io.Writer, tree *vfs.FS) error {
+	changes, err := vfs.Diff(vfs.New(), tree)
+	if err != nil {
+		return fmt.Errorf("listing files: %w", err)
+	}
+	if err := writeTar(w, inTarOrder(changes)); err != nil {
+		return fmt.Errorf("writing tar archive: %w", err)
+	}
+	return nil
+}
+
 // TempDir is a directory for LayerOptions.Dir.
 func (s *Store) TempDir() string { return s.tempDir() }
 

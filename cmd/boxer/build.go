@@ -26,6 +26,7 @@ type buildOptions struct {
 	progress    string
 	compression string
 	cache       cacheOptions
+	results     resultOptions
 }
 
 func buildCommand(a *app) *cobra.Command {
@@ -50,6 +51,7 @@ The same inputs give the same digest on any machine and day: times come from SOU
 	flags.StringVar(&o.target, "target", "", "the `stage` to build (default: the last)")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the box's id: --progress quiet")
 	flags.StringVar(&o.progress, "progress", "auto", "show it as `MODE`: auto, plain, tty, json, quiet")
+	resultFlags(flags, &o.results)
 	flags.StringVar(&o.compression, "compression", "zstd", "how layers are compressed: `zstd|gzip`")
 	o.cache.bind(flags)
 	command.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(progressModes, cobra.ShellCompDirectiveNoFileComp))
@@ -60,10 +62,9 @@ The same inputs give the same digest on any machine and day: times come from SOU
 }
 
 func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
-	for _, tag := range o.tags {
-		if err := taggable(tag); err != nil {
-			return err
-		}
+	results, err := a.results(o.results, o.tags)
+	if err != nil {
+		return err
 	}
 	store, err := a.store()
 	if err != nil {
@@ -88,21 +89,23 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	warn := func(err error) { display.Warn(builder.Warning{Text: err.Error()}) }
 	engine := &lazyEngine{sync.OnceValues(func() (*runtime.Engine, error) { return a.engine(ctx, compilingFor(display), warn) })}
 	options.Run, options.Snapshot, options.Progress = engine.run, engine.snapshot, display
-	made, err := a.makeBox(ctx, options, store, o)
+	options.Labels, options.Annotations = results.labels, results.annotations
+	made, err := makeBox(ctx, options, store, o.cache, results)
 	display.Finish(made, err)
 	switch {
 	case err != nil && o.progress == "json":
 		return &reportedError{err}
 	case err != nil:
 		return err
-	case o.progress == "quiet":
+	case o.progress == "quiet" && !results.toStdout():
 		fmt.Fprintln(a.stdout, made.Digest)
 	}
 	return nil
 }
 
-// makeBox builds a box and stores it. Nobody collects garbage in the meantime.
-func (a *app) makeBox(ctx context.Context, options builder.Options, store *oci.Store, o buildOptions) (_ *progress.Built, err error) {
+// makeBox builds a box and hands it over. It is opened first, as a run would: a box that cannot run is not kept. Nobody
+// collects garbage in the meantime.
+func makeBox(ctx context.Context, options builder.Options, store *oci.Store, cache cacheOptions, results *results) (_ *progress.Built, err error) {
 	held, err := store.Hold()
 	if err != nil {
 		return nil, err
@@ -114,35 +117,26 @@ func (a *app) makeBox(ctx context.Context, options builder.Options, store *oci.S
 		}
 	}()
 	warn := func(err error) { options.Progress.Warn(builder.Warning{Text: err.Error()}) }
-	export, err := o.cache.apply(ctx, &options, store, warn)
+	export, err := cache.apply(ctx, &options, store, warn)
 	if err != nil {
 		return nil, err
 	}
-	result, err := builder.Build(ctx, options)
+	made, err := builder.Build(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	root, err := keep(store, result.Image, o.tags)
+	root, err := store.Rootfs(made.Image)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	if err := export(result); err != nil {
+	if err := results.deliver(store, made.Image, root); err != nil {
 		return nil, err
 	}
-	return built(result.Image, root, result.Steps, o.tags)
-}
-
-// keep stores what was built. It is opened first, as a run would: a box that cannot run is not kept.
-func keep(store *oci.Store, img v1.Image, tags []string) (*oci.Rootfs, error) {
-	root, err := store.Rootfs(img)
-	if err != nil {
+	if err := export(made); err != nil {
 		return nil, err
 	}
-	if _, err := store.Put(img, tags...); err != nil {
-		return nil, errors.Join(err, root.Close())
-	}
-	return root, nil
+	return built(made.Image, root, made.Steps, results.tags)
 }
 
 func openContext(dir string) (*os.Root, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"boxer.dev/builder"
@@ -71,8 +73,21 @@ func TestUnrunnableBoxIsNotKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	boxfile, err := builder.Parse("Boxfile", strings.NewReader("FROM ubuntu"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := new(app).results(resultOptions{}, []string{"app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := builder.Options{
+		Boxfile: boxfile,
+		Resolve: func(context.Context, string) (v1.Image, string, error) { return img, "", nil },
+		Rootfs:  func(v1.Image) (*oci.Rootfs, error) { return &oci.Rootfs{}, nil },
+	}
 	store.Limits.Files = 1
-	if _, err := keep(store, img, []string{"app"}); !errors.Is(err, oci.ErrTooLarge) {
+	if _, err := makeBox(t.Context(), options, store, cacheOptions{}, results); !errors.Is(err, oci.ErrTooLarge) {
 		t.Errorf("%v, want ErrTooLarge", err)
 	}
 	if list, err := store.List(); err != nil || len(list) > 0 {

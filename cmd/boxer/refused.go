@@ -92,18 +92,16 @@ var (
 		{"compress", "", "the context is read in place; leave it out"},
 	}
 	refusedBuildValues = []refusedFlag{
-		{"platform", "", onePlatform}, {"label", "", inBoxfile},
-		{"annotation", "", inBoxfile}, {"network", "", noNetwork}, {"add-host", "", noNetwork},
+		{"platform", "", onePlatform}, {"network", "", noNetwork}, {"add-host", "", noNetwork},
 		{"secret", "", "a build sees its context only"}, {"ssh", "", "a build sees its context only"},
 		{"build-context", "", "COPY --from takes a stage, an image of the local store or oci-layout:PATH"},
-		{"output", "o", "use `boxer save`"}, {"iidfile", "", "`boxer build -q` prints the id"}, {"metadata-file", "", "use `boxer inspect`"},
 		{"memory", "m", noLimits}, {"ulimit", "", noLimits}, {"shm-size", "", noLimits}, {"cpuset-cpus", "", noLimits},
 		{"security-opt", "", noPrivileges}, {"allow", "", noPrivileges}, {"builder", "", "there is one builder; leave it out"},
 	}
 )
 
 // acceptedBuildFlags ask for what every build does.
-var acceptedBuildFlags = []string{"force-rm", "load", "rm"}
+var acceptedBuildFlags = []string{"force-rm", "rm"}
 
 func acceptFlags(flags *pflag.FlagSet, names []string) {
 	for _, name := range names {
