@@ -119,7 +119,7 @@ func (b *Boxfile) errorAt(line int, instruction string, err error) error {
 	if errors.As(err, &placed) {
 		return err
 	}
-	return &Error{File: b.Name, Line: line, Instruction: printable(instruction), Source: b.line(line), Err: err}
+	return &Error{File: b.Name, Line: line, Instruction: printable(instruction), Excerpt: b.excerpt(line), Err: err}
 }
 
 // syntaxError makes an error of BuildKit's parser one of ours.

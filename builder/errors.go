@@ -14,12 +14,12 @@ type Error struct {
 	File        string // as it was given to Parse
 	Line        int    // from 1; 0: the file as a whole
 	Instruction string // in capitals; empty: none
-	Source      string // the line itself
+	Excerpt     string // the lines about it, its own marked, each after a line end
 	Err         error
 	hint        string
 }
 
-// Error returns "Boxfile:3: COPY: …" and, below it, the line itself.
+// Error returns "Boxfile:3: COPY: …" and, below it, the lines about it.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.File)
@@ -36,10 +36,7 @@ func (e *Error) Error() string {
 		}
 		b.WriteString(printable(line)) // it may quote anything
 	}
-	if e.Source != "" {
-		fmt.Fprintf(&b, "\n%6d | %s", e.Line, e.Source)
-	}
-	return b.String()
+	return b.String() + e.Excerpt
 }
 
 func (e *Error) Unwrap() error { return e.Err }

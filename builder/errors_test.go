@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -54,7 +55,7 @@ func errorContext(t *testing.T) *os.Root {
 
 func TestBuildErrors(t *testing.T) {
 	tests := []struct{ name, boxfile, err, hint string }{
-		{"missing", "COPY nothing /", "Boxfile:2: COPY: nothing is not in the build context\n     2 | COPY nothing /", ""},
+		{"missing", "COPY nothing /", "Boxfile:2: COPY: nothing is not in the build context\n     1 |     FROM scratch\n     2 | >>> COPY nothing /", ""},
 		{"slip", "COPY app.yp /", "COPY: app.yp is not in the build context", "did you mean app.py?"},
 		{"slip in a directory", "COPY dir/flie /", "COPY: dir/flie is not in the build context", "did you mean dir/file?"},
 		{"ignored", "COPY secret.key /", "COPY: secret.key is not in the build context", "the rules in .boxignore may leave it out"},
@@ -205,4 +206,33 @@ func TestNoContext(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "there is no build context") {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestExcerpt(t *testing.T) {
+	b, err := Parse("Boxfile", strings.NewReader("FROM scratch\n# a comment\nCOPY a \\\n  b\x1b[31m \\\n  /c/\n\nRUN <<EOF\n"+
+		strings.Repeat("line\n", 20)+"EOF\nCMD [\"x\"]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[int]string{
+		0:   "",
+		100: "",
+		1:   "\n     1 | >>> FROM scratch\n     2 |     # a comment\n     3 |     COPY a \\",
+		3: "\n     1 |     FROM scratch\n     2 |     # a comment\n     3 | >>> COPY a \\\n     4 | >>>   b·[31m \\\n     5 | >>>   /c/\n" +
+			"     6 |\n     7 |     RUN <<EOF",
+		7: "\n     5 |       /c/\n     6 |\n     7 | >>> RUN <<EOF" + numbered(8, 14, "\n%6d | >>> line") +
+			"\n       | >>> … 14 more\n    29 |     CMD [\"x\"]",
+		29: "\n    27 |     line\n    28 |     EOF\n    29 | >>> CMD [\"x\"]",
+	} {
+		if diff := cmp.Diff(want, b.excerpt(line)); diff != "" {
+			t.Errorf("line %d:\n%s", line, diff)
+		}
+	}
+}
+
+func numbered(from, to int, format string) (text string) {
+	for n := from; n <= to; n++ {
+		text += fmt.Sprintf(format, n)
+	}
+	return text
 }
