@@ -94,7 +94,7 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	display.Finish(made, err)
 	switch {
 	case err != nil && o.progress == "json":
-		return &reportedError{err}
+		return &reportedError{err, 1}
 	case err != nil:
 		return err
 	case o.progress == "quiet" && !results.toStdout():

@@ -47,7 +47,7 @@ func (a *app) report(command *cobra.Command, err error) int {
 	}
 	var reported *reportedError
 	if errors.As(err, &reported) {
-		return 1
+		return reported.status
 	}
 	fmt.Fprintf(a.stderr, "boxer: error: %s\n", printable(err.Error()))
 	if hint := hintOf(command, err); hint != "" {

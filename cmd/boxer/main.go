@@ -59,7 +59,7 @@ A box sees its own files and what the command line grants it; nothing else.`,
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("boxer {{.Version}}\n")
 	root.AddCommand(
-		buildCommand(a), runCommand(a),
+		initCommand(a), convertCommand(a), buildCommand(a), runCommand(a),
 		imagesCommand(a), inspectCommand(a), historyCommand(a), tagCommand(a), removeCommand(a),
 		saveCommand(a), loadCommand(a), pruneCommand(a), diskUsageCommand(a),
 		volumeCommand(a), benchCommand(a), versionCommand(a),

@@ -79,7 +79,10 @@ func built(img v1.Image, root *oci.Rootfs, steps []builder.Step, names []string)
 }
 
 // reportedError has been shown to the user already.
-type reportedError struct{ err error }
+type reportedError struct {
+	err    error
+	status int // to exit with
+}
 
 func (e *reportedError) Error() string { return e.err.Error() }
 func (e *reportedError) Unwrap() error { return e.err }
