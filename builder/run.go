@@ -129,7 +129,23 @@ func (s *stage) execute(ctx context.Context, e *edit, args []string, env environ
 	if err != nil && status == 0 {
 		failed.Status = -1
 	}
+	s.attach(failed)
 	return failed
+}
+
+// attach adds to a failure what it takes to see it again.
+func (s *stage) attach(failed *RunError) {
+	box, err := s.image()
+	if err != nil {
+		return // the failure itself is what there is to tell
+	}
+	failed.Box = box
+	for _, key := range s.args.Keys() {
+		value, ok := s.env.Get(key)
+		if _, of := environment(s.config.Env).Get(key); ok && !of {
+			failed.Env = append(failed.Env, key+"="+value)
+		}
+	}
 }
 
 // tick is how far the clock of RUN moves from one reading to the next: less than file times can tell.

@@ -123,7 +123,7 @@ func makeBox(ctx context.Context, options builder.Options, store *oci.Store, cac
 	}
 	made, err := builder.Build(ctx, options)
 	if err != nil {
-		return nil, err
+		return nil, reproducible(store, err)
 	}
 	root, err := store.Rootfs(made.Image)
 	if err != nil {

@@ -53,6 +53,10 @@ func (a *app) report(command *cobra.Command, err error) int {
 	if hint := hintOf(command, err); hint != "" {
 		fmt.Fprintf(a.stderr, "hint: %s\n", printable(hint))
 	}
+	var failed *failedRun
+	if errors.As(err, &failed) {
+		fmt.Fprintf(a.stderr, "to reproduce: %s\n", printable(failed.command))
+	}
 	if command.Name() == "run" {
 		return runtime.ExitStatus(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -40,6 +41,7 @@ type layout struct {
 	now      time.Time
 	columns  int
 	built    *Built // nil: sizes are not known, not worth showing, or have no room
+	last     bool   // it is the last frame
 	spare    int    // lines that output of running steps may take
 }
 
@@ -49,7 +51,7 @@ const wideEnough = 80
 // draft makes the present frame. The last one, which alone has an ending, has all rows, and sizes if the build succeeded.
 func (t *Terminal) draft(built *Built, ending string) frame {
 	columns, height := t.size()
-	l := layout{terminal: t, now: clock(t.Now).now(), columns: columns}
+	l := layout{terminal: t, now: clock(t.Now).now(), columns: columns, last: ending != ""}
 	if columns >= wideEnough && built != nil && built.news() {
 		l.built = built
 	}
@@ -142,16 +144,31 @@ func (t *Terminal) count() string {
 // lines are those of a row.
 func (l *layout) lines(r *row) []line {
 	if r.step == nil {
-		return []line{{text: " => " + r.text, color: r.color}}
+		return l.whole(" => ", r.text, r.color)
 	}
 	lines := []line{{text: " => " + r.text, right: l.right(r), color: r.color}}
 	if r.state == running {
 		return append(lines, l.output(r)...)
 	}
 	for _, text := range r.after {
-		lines = append(lines, line{text: " => => " + text, color: r.color})
+		lines = append(lines, l.whole(" => => ", text, r.color)...)
 	}
 	return lines
+}
+
+// whole is a text that must not be cut: the last frame has all of it, on as many lines as it takes.
+func (l *layout) whole(lead, text, color string) (lines []line) {
+	room := l.columns - len(lead)
+	for l.last && room > narrowest && width(text) > room {
+		head := clip(text, room, "")
+		if i := strings.LastIndexByte(head, ' '); i > 0 {
+			head = head[:i]
+		}
+		lines = append(lines, line{text: lead + head, color: color})
+		text = strings.TrimLeft(text[len(head):], " ")
+		lead = strings.Repeat(" ", len(lead))
+	}
+	return append(lines, line{text: lead + text, color: color})
 }
 
 // right is what stands at the right edge of a step: its time and, once the box is built, what the step added to it.

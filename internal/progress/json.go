@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type JSON struct {
 //	note     text
 //	warning  text, line
 //	result   digest, config, names, size, layers
-//	error    error, file, line, hint
+//	error    error, file, line, hint; reproduce: a command line that runs what failed
 type Event struct {
 	Event       string        `json:"event"`
 	Time        time.Time     `json:"time"`
@@ -48,6 +49,7 @@ type Event struct {
 	Size        int64         `json:"size,omitempty"`
 	Error       string        `json:"error,omitempty"`
 	Hint        string        `json:"hint,omitempty"`
+	Reproduce   string        `json:"reproduce,omitempty"`
 	Digest      string        `json:"digest,omitempty"`
 	Config      string        `json:"config,omitempty"` // digest
 	Names       []string      `json:"names,omitempty"`
@@ -64,11 +66,12 @@ type LayerRecord struct {
 
 func (j *JSON) write(e Event) {
 	e.Time = clock(j.Now).now().UTC()
-	line, err := json.Marshal(e)
-	if err != nil { // a year that JSON has no form for
-		return
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(e) == nil {
+		j.Out.Write(escapeControls(line.Bytes()))
 	}
-	j.Out.Write(append(escapeControls(line), '\n'))
 }
 
 // escapeControls escapes what JSON allows as it is and a terminal would obey: DEL and the control characters above it.
@@ -167,6 +170,10 @@ func errorEvent(err error) Event {
 	var hinter interface{ Hint() string }
 	if errors.As(err, &hinter) {
 		e.Hint = hinter.Hint()
+	}
+	var reproducible interface{ Reproduce() string }
+	if errors.As(err, &reproducible) {
+		e.Reproduce = reproducible.Reproduce()
 	}
 	return e
 }

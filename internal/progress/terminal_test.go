@@ -218,6 +218,26 @@ func TestTerminalEscapes(t *testing.T) {
 	s.check(t)
 }
 
+// TestLongNotes: what is said besides steps can be read to its end when all is over.
+func TestLongNotes(t *testing.T) {
+	s := newScreen(40, 24)
+	display, _ := newTerminal(s)
+	step := &builder.Step{Index: 1, Total: 1, Instruction: "COPY . ."}
+	display.Start(step)
+	display.Warn(builder.Warning{Line: 7, Text: "a text that is longer than a line of this terminal is"})
+	display.Draw()
+	display.Done(step, nil)
+	display.Finish(ofSteps([]*builder.Step{step}), nil)
+	want := ` => warning: line 7: a text that is
+    longer than a line of this terminal
+    is
+`
+	if !strings.Contains(s.String(), want) {
+		t.Errorf("no %q in\n%s", want, s)
+	}
+	s.check(t)
+}
+
 func TestTerminalASCII(t *testing.T) {
 	s := newScreen(80, 24)
 	display, _ := newTerminal(s)
