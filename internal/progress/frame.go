@@ -233,7 +233,8 @@ func (l *line) write(b *bytes.Buffer, columns int) {
 	if right != "" {
 		room -= len(right) + 1
 	}
-	b.WriteString(l.color + clip(l.text, room, "...") + eraseLine)
+	// Erased first: behind a line that is full, the cursor is still on its last character.
+	b.WriteString(eraseLine + l.color + clip(l.text, room, "..."))
 	if right != "" {
 		fmt.Fprintf(b, "\x1b[%dG%s", columns-len(right)+1, right) // to a column (CHA)
 	}

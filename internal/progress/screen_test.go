@@ -89,10 +89,10 @@ func (s *screen) sequence(text string) (rest string) {
 	case final == 'G':
 		s.column = number - 1
 	case final == 'K':
-		s.lines[s.row] = s.lines[s.row][:min(len(s.lines[s.row]), s.column)]
+		s.erase()
 	case final == 'J':
 		s.lines = s.lines[:s.row+1]
-		s.lines[s.row] = s.lines[s.row][:min(len(s.lines[s.row]), s.column)]
+		s.erase()
 	case final == 'm':
 	case parameter == "?7":
 		s.wraps = final == 'h'
@@ -102,6 +102,12 @@ func (s *screen) sequence(text string) (rest string) {
 		s.fail("sequence %q", text[:3+end])
 	}
 	return text[3+end:]
+}
+
+// erase erases from the cursor to the end of its line. Behind the last column, it is still on it.
+func (s *screen) erase() {
+	from := min(s.column, s.columns-1)
+	s.lines[s.row] = s.lines[s.row][:min(len(s.lines[s.row]), from)]
 }
 
 // narrow makes the screen narrower, as terminals do that break lines anew.

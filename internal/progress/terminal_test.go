@@ -226,6 +226,9 @@ func TestLongNotes(t *testing.T) {
 	display.Start(step)
 	display.Warn(builder.Warning{Line: 7, Text: "a text that is longer than a line of this terminal is"})
 	display.Draw()
+	if cut := " => warning: line 7: a text that is l..."; !strings.Contains(s.String(), cut+"\n") {
+		t.Errorf("no %q in\n%s", cut, s)
+	}
 	display.Done(step, nil)
 	display.Finish(ofSteps([]*builder.Step{step}), nil)
 	want := ` => warning: line 7: a text that is
