@@ -26,7 +26,7 @@ const statusLost = 2
 func convertCommand(a *app) *cobra.Command {
 	var o convertOptions
 	command := &cobra.Command{
-		Use:   "convert [OPTIONS] DOCKERFILE",
+		Use:   "convert [OPTIONS] [DOCKERFILE]",
 		Short: "Judge a Dockerfile line by line and make a Boxfile of it",
 		Long: `Judge a Dockerfile line by line and make a Boxfile of it.
 
@@ -38,8 +38,13 @@ The exit status is 0 if every instruction works, perhaps in another form, and 2 
 not apply.`,
 		Example: `  boxer convert -o Boxfile Dockerfile
   boxer convert --json - < Dockerfile`,
-		Args: arguments(cobra.ExactArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error { return a.convert(o, args[0]) },
+		Args: arguments(cobra.MaximumNArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{"Dockerfile"}
+			}
+			return a.convert(o, args[0])
+		},
 	}
 	flags := command.Flags()
 	flags.StringVarP(&o.output, "output", "o", "", "write the Boxfile to a `file`")

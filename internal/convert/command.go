@@ -197,7 +197,9 @@ func (c *converter) start(node *parser.Node, line instructions.ShellDependantCmd
 		words = afterOptions(words[1:])
 		f.text = strings.ToUpper(node.Value) + " " + execForm(words)
 	}
-	c.program(words, f)
+	if len(words) > 0 && !strings.HasPrefix(words[0], "-") { // these are arguments of ENTRYPOINT
+		c.program(words, f)
+	}
 	c.otherPython(node, f)
 }
 

@@ -139,7 +139,7 @@ func leaveOut(arg string, f *finding) bool {
 
 // user makes an account by what a box has for it: lines in /etc/passwd and /etc/group.
 func (c *converter) user(args []string, f *finding) outcome {
-	name, number, home := "", "", ""
+	name, number, group, home := "", "", "", ""
 	for i := 0; i < len(args); i++ {
 		option, value, assigned := strings.Cut(args[i], "=")
 		if !assigned && slices.Contains(userValues, option) && i+1 < len(args) {
@@ -149,6 +149,8 @@ func (c *converter) user(args []string, f *finding) outcome {
 		switch {
 		case option == "-u" || option == "--uid":
 			number = value
+		case option == "-g" || option == "--gid" || option == "-G" || option == "--ingroup":
+			group = cmp.Or(c.users["group "+value], value)
 		case option == "-d" || option == "--home-dir" || option == "--home" || option == "-h":
 			home = value
 		case !strings.HasPrefix(args[i], "-") && name == "" && value == "":
@@ -162,12 +164,15 @@ func (c *converter) user(args []string, f *finding) outcome {
 	if !isNumber.MatchString(number) {
 		number = cmp.Or(c.users["group "+name], c.nextUser())
 	}
+	if !isNumber.MatchString(group) {
+		group = number
+	}
 	if !strings.HasPrefix(home, "/") {
 		home = "/home/" + name
 	}
 	f.found(Differs, "accounts are lines of /etc/passwd and /etc/group")
-	lines := fmt.Sprintf("echo '%s:x:%s:%s::%s:/bin/sh' >> /etc/passwd", name, number, number, home)
-	if _, made := c.users["group "+name]; !made {
+	lines := fmt.Sprintf("echo '%s:x:%s:%s::%s:/bin/sh' >> /etc/passwd", name, number, group, home)
+	if _, made := c.users["group "+name]; !made && group == number {
 		lines += fmt.Sprintf(" && echo '%s:x:%s:' >> /etc/group", name, number)
 	}
 	c.users[name] = number

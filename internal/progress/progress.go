@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"boxer.dev/builder"
@@ -29,7 +30,8 @@ func label(s *builder.Step) string {
 	if s.Stage != "" {
 		stage = s.Stage + " "
 	}
-	return Clean(fmt.Sprintf("[%s%d/%d] %s", stage, s.Index, s.Total, s.Instruction))
+	text := strings.Join(strings.Fields(s.Instruction), " ") // lines that were joined are indented
+	return Clean(fmt.Sprintf("[%s%d/%d] %s", stage, s.Index, s.Total, text))
 }
 
 // describeSnapshot says what a memory image costs and saves, and what runs share by it that they would not share otherwise.

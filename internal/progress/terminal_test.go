@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -253,4 +254,21 @@ func TestTerminalASCII(t *testing.T) {
 		t.Errorf("got %q, want %q in it", s, want)
 	}
 	s.check(t)
+}
+
+// BenchmarkDraw is the cost of a frame of a build of thirty steps, ten times a second.
+func BenchmarkDraw(b *testing.B) {
+	display, _ := newTerminal(newScreen(120, 40))
+	display.Out = io.Discard
+	for i := range 30 {
+		step := &builder.Step{Index: i + 1, Total: 30, Instruction: "RUN make all && make install"}
+		display.Start(step)
+		if i < 28 {
+			display.Done(step, nil)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		display.Draw()
+	}
 }
