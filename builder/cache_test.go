@@ -175,6 +175,18 @@ RUN write /z z
 	}
 }
 
+// An argument of a command is not a variable that looks the same.
+func TestCacheTellsArgumentsFromVariables(t *testing.T) {
+	c := newCachedBuild(t)
+	var got []string
+	for _, text := range []string{"RUN [\"env\", \"/e\", \"A=1\"]\n", "ENV A=1\nRUN [\"env\", \"/e\"]\n"} {
+		got = append(got, c.build("FROM scratch\n"+text).Steps[0].Layer.String())
+	}
+	if got[0] == got[1] || len(c.runs) != 1 {
+		t.Errorf("layers %v; the second build ran %q", got, c.runs)
+	}
+}
+
 // A stage that is built anew and gives the same files does not make what is copied from it new.
 func TestCacheGoesByContents(t *testing.T) {
 	const text = `FROM scratch AS build

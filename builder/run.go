@@ -51,7 +51,7 @@ func runRun(ctx context.Context, s *stage, _ *instruction, c *instructions.RunCo
 		s.seed = s.seed.with("script", script.text)
 	}
 	s.seed = s.seed.with("run", slices.Concat(args, env, []string{s.config.User, s.config.WorkingDir})...)
-	return s.change(ctx, s.seed, "RUN "+s.shownArgs()+strings.Join(args, " "), func() (*madeLayer, error) {
+	return s.change(ctx, s.seed.with("command", args...), "RUN "+s.shownArgs()+strings.Join(args, " "), func() (*madeLayer, error) {
 		e, err := s.edit()
 		if err != nil {
 			return nil, err

@@ -125,7 +125,7 @@ func (s *stage) capture(ctx context.Context, c *snapshotCommand) error {
 	}
 	env, user, dir := s.config.Env, s.config.User, s.config.WorkingDir
 	s.seed = s.seed.with("snapshot", slices.Concat(args, env, []string{user, dir})...)
-	return s.change(ctx, s.seed.with("program", s.program()), createdBy, func() (*madeLayer, error) {
+	return s.change(ctx, s.seed.with("program", s.program()).with("code", args...), createdBy, func() (*madeLayer, error) {
 		return s.takeImage(ctx, args)
 	})
 }
