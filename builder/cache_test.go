@@ -187,6 +187,20 @@ func TestCacheTellsArgumentsFromVariables(t *testing.T) {
 	}
 }
 
+// A name with a blank in it is not two names.
+func TestCacheTellsNamesApart(t *testing.T) {
+	c := newCachedBuild(t, "a", "b", "a b")
+	var got []string
+	for _, sources := range []string{`"a", "b"`, `"a b"`, `"a", "b"`} {
+		text := "FROM scratch AS x\nCOPY . /\nFROM scratch\nCOPY --from=x [" + sources + ", \"/c/\"]\nCOPY [" + sources + ", \"/d/\"]\n"
+		steps := c.build(text).Steps
+		got = append(got, steps[1].Layer.String()+steps[2].Layer.String())
+	}
+	if got[0] == got[1] || got[0] != got[2] {
+		t.Errorf("layers %v", got)
+	}
+}
+
 // A stage that is built anew and gives the same files does not make what is copied from it new.
 func TestCacheGoesByContents(t *testing.T) {
 	const text = `FROM scratch AS build

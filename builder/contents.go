@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -17,7 +18,7 @@ import (
 
 // contents returns a digest of all that is to be copied. request is what decides which files of a stage those are; where the
 // cache knows what it led to, the stage's files are not looked at. Without a cache there is nothing to digest for.
-func (c *copying) contents(ctx context.Context, request string) (string, error) {
+func (c *copying) contents(ctx context.Context, request []string) (string, error) {
 	s := c.stage
 	if s.build.opts.Cache == nil {
 		return "", c.findAll(ctx)
@@ -25,13 +26,13 @@ func (c *copying) contents(ctx context.Context, request string) (string, error) 
 	if c.origin == nil {
 		return c.digestAll(ctx)
 	}
-	key := s.build.cacheKey(seed{}.with("contents", append([]string{request}, c.origin.ids...)...))
+	key := s.build.cacheKey(seed{}.with("contents", slices.Concat(c.origin.ids, request)...))
 	if kept, about := s.lookUp(key); kept != nil {
 		return about.Contents, nil
 	}
 	contents, err := c.digestAll(ctx)
 	if err == nil {
-		s.keep(key, "contents of "+request, stepRecord{Contents: contents}, nil)
+		s.keep(key, "contents of --from="+c.image+describe(c.what), stepRecord{Contents: contents}, nil)
 	}
 	return contents, err
 }

@@ -72,7 +72,8 @@ func (s *stage) copying(what instructions.SourcesAndDest, flags copyFlags) (*cop
 func (c *copying) run(ctx context.Context, name, from, flags string) (err error) {
 	defer func() { err = errors.Join(err, closeAll(c.cleanup)) }()
 	text := describe(c.what)
-	contents, err := c.contents(ctx, name+flags+text)
+	request := c.request(name + flags)
+	contents, err := c.contents(ctx, request)
 	if err != nil {
 		return err
 	}
@@ -80,8 +81,15 @@ func (c *copying) run(ctx context.Context, name, from, flags string) (err error)
 	if c.options.link {
 		below = seed{}
 	}
-	key := below.with(name, c.stage.config.WorkingDir, flags, strconv.FormatBool(c.unpack), text, contents)
+	key := below.with("copy", append(request, c.stage.config.WorkingDir, c.what.DestPath, contents)...)
 	return c.stage.change(ctx, key, name+from+flags+text, func() (*madeLayer, error) { return c.carryOut(ctx) })
+}
+
+// request is what decides, besides the files that are there, what is copied. Nothing else gives the same list: names may hold
+// what separates words in the history.
+func (c *copying) request(flags string) []string {
+	list := append([]string{flags, strconv.FormatBool(c.unpack), strconv.Itoa(len(c.options.exclude))}, c.options.exclude...)
+	return append(append(list, strconv.Itoa(len(c.what.SourcePaths))), c.what.SourcePaths...)
 }
 
 // carryOut copies.

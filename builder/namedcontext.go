@@ -67,7 +67,7 @@ func (s *stage) fromContext(ctx context.Context, name string) error {
 		return fmt.Errorf("build context %s: %w", quote(name), bare(err))
 	}
 	c := &copying{stage: s, from: tree, dest: "/", isDir: true, found: []match{{from: tree, path: ".", file: file}}}
-	contents, err := c.contents(ctx, "")
+	contents, err := c.contents(ctx, nil)
 	if err != nil {
 		return err
 	}
