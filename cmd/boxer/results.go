@@ -73,7 +73,7 @@ func (r *results) check() error {
 			}
 		}
 	}
-	if _, ok := descriptor(r.stdout); ok && r.toStdout() {
+	if _, ok := descriptor(r.stdout); ok && r.toStdout() || slices.ContainsFunc(r.outputs, isTerminal) {
 		return withHint(errors.New("an archive does not belong on a terminal"), "name a file, -o type=tar,dest=FILE, or redirect the output")
 	}
 	// A build that fails leaves none behind that speak of another.
@@ -85,6 +85,20 @@ func (r *results) check() error {
 		}
 	}
 	return nil
+}
+
+// isTerminal tells whether an output's destination is a terminal's name, such as /dev/tty.
+func isTerminal(o export.Output) bool {
+	if info, err := os.Stat(o.Dest); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	file, err := os.OpenFile(o.Dest, os.O_WRONLY, 0)
+	if err != nil {
+		return false // writing to it says why
+	}
+	defer file.Close()
+	_, ok := descriptor(file)
+	return ok
 }
 
 func (r *results) toStdout() bool { return slices.ContainsFunc(r.outputs, export.Output.ToStdout) }

@@ -182,3 +182,13 @@ func TestTerminalFailure(t *testing.T) {
 		}
 	}
 }
+
+// TestNoArchiveOnTerminal: whatever the terminal is called.
+func TestNoArchiveOnTerminal(t *testing.T) {
+	dir := writeProject(t, "FROM scratch\n")
+	command, terminal := onTerminal(t, dir, nil, "build", "-o", "type=oci,dest=/dev/tty", ".")
+	text := shown(t, terminal)
+	if err := command.Wait(); err == nil || !strings.Contains(text, "an archive does not belong on a terminal") {
+		t.Errorf("%v, %q", err, text)
+	}
+}

@@ -3,7 +3,6 @@ package convert
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -70,7 +69,7 @@ var pipValues = strings.Fields("-r --requirement -c --constraint -e --editable -
 	"--trusted-host --prefix --root --platform --python-version --implementation --abi --cache-dir --timeout --retries --proxy --cert --upgrade-strategy " +
 	"--progress-bar --no-binary --only-binary --src --log --config-settings -C --global-option --root-user-action --report")
 
-var packageName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*`)
+var packageName = grammar(`^[A-Za-z0-9][A-Za-z0-9._-]*`)
 
 // pip judges pip: packages with native code and those that the base has are taken out of the command.
 func (c *converter) pip(call *syntax.CallExpr, args []string, f *finding) outcome {
@@ -121,7 +120,7 @@ func (c *converter) pip(call *syntax.CallExpr, args []string, f *finding) outcom
 const wheels = "from wheels that the host fetched: pip download -d wheels …, then boxer build --wheels wheels"
 
 func packageOf(arg string) string {
-	return strings.ToLower(strings.ReplaceAll(packageName.FindString(arg), "_", "-"))
+	return strings.ToLower(strings.ReplaceAll(packageName().FindString(arg), "_", "-"))
 }
 
 // leaveOut tells whether pip cannot install something.
@@ -157,14 +156,14 @@ func (c *converter) user(args []string, f *finding) outcome {
 			name = args[i]
 		}
 	}
-	if !accountName.MatchString(name) {
+	if !accountName().MatchString(name) {
 		f.found(No, "accounts are lines of /etc/passwd and /etc/group: write them with echo")
 		return dropped
 	}
-	if !isNumber.MatchString(number) {
+	if !isNumber().MatchString(number) {
 		number = cmp.Or(c.users["group "+name], c.nextUser())
 	}
-	if !isNumber.MatchString(group) {
+	if !isNumber().MatchString(group) {
 		group = number
 	}
 	if !strings.HasPrefix(home, "/") {
@@ -193,11 +192,11 @@ func (c *converter) group(args []string, f *finding) outcome {
 			name = option
 		}
 	}
-	if !accountName.MatchString(name) {
+	if !accountName().MatchString(name) {
 		f.found(No, "accounts are lines of /etc/passwd and /etc/group: write them with echo")
 		return dropped
 	}
-	if !isNumber.MatchString(number) {
+	if !isNumber().MatchString(number) {
 		number = c.nextUser()
 	}
 	c.users["group "+name] = number
@@ -209,8 +208,8 @@ func (c *converter) group(args []string, f *finding) outcome {
 var userValues = strings.Fields("-u --uid -g --gid -G --groups -d --home-dir --home -h -s --shell -c --comment --gecos -k --skel -K -e -f -p --ingroup")
 
 var (
-	accountName = regexp.MustCompile(`^[a-z_][a-z0-9_-]*$`)
-	isNumber    = regexp.MustCompile(`^[0-9]+$`)
+	accountName = grammar(`^[a-z_][a-z0-9_-]*$`)
+	isNumber    = grammar(`^[0-9]+$`)
 )
 
 // nextUser is a number that no account has.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -183,7 +182,7 @@ func (c *converter) fetch(stmt *syntax.Stmt) string {
 		switch word := words[i]; {
 		case strings.HasPrefix(word, "https://") || strings.HasPrefix(word, "http://"):
 			urls = append(urls, word)
-		case outputOption.MatchString(word) && i+1 < len(words) && words[0] != "git":
+		case outputOption().MatchString(word) && i+1 < len(words) && words[0] != "git":
 			i++
 			paths = append(paths, words[i])
 		case !strings.HasPrefix(word, "-") && word != "clone" && words[0] == "git":
@@ -204,17 +203,17 @@ func (c *converter) fetch(stmt *syntax.Stmt) string {
 	return ""
 }
 
-var outputOption = regexp.MustCompile(`^(-[a-zA-Z]*[oO]|--output|--output-document)$`)
+var outputOption = grammar(`^(-[a-zA-Z]*[oO]|--output|--output-document)$`)
 
 func base(word string) string { return path.Base(word) }
 
 var (
-	pythonName = regexp.MustCompile(`^python(3(\.[0-9]+)?)?$`)
-	pipName    = regexp.MustCompile(`^pip(3(\.[0-9]+)?)?$`)
+	pythonName = grammar(`^python(3(\.[0-9]+)?)?$`)
+	pipName    = grammar(`^pip(3(\.[0-9]+)?)?$`)
 )
 
-func isPython(name string) bool { return pythonName.MatchString(name) }
-func isPip(name string) bool    { return pipName.MatchString(name) }
+func isPython(name string) bool { return pythonName().MatchString(name) }
+func isPip(name string) bool    { return pipName().MatchString(name) }
 
 // literals are words as far as they can be told without running anything.
 func literals(words []*syntax.Word) []string {

@@ -3,7 +3,6 @@ package convert
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -171,7 +170,7 @@ func (c *converter) base(ref string) (wanted, why string) {
 	return ref, "only if the local store has a box of that name (`boxer images`); a Linux image will not do"
 }
 
-var installedPython = regexp.MustCompile(`\b(apt|apt-get|apk|dnf|yum|microdnf)\b[^&;|]*\b(install|add)\b[^&;|]*\bpython3?\b`)
+var installedPython = grammar(`\b(apt|apt-get|apk|dnf|yum|microdnf)\b[^&;|]*\b(install|add)\b[^&;|]*\bpython3?\b`)
 
 // installsPython looks ahead for a package manager that installs Python in this stage.
 func (c *converter) installsPython() bool {
@@ -180,7 +179,7 @@ func (c *converter) installsPython() bool {
 		if strings.EqualFold(node.Value, "from") {
 			n++
 		}
-		if n == c.froms && strings.EqualFold(node.Value, "run") && installedPython.MatchString(node.Original) {
+		if n == c.froms && strings.EqualFold(node.Value, "run") && installedPython().MatchString(node.Original) {
 			return true
 		}
 	}
@@ -299,13 +298,13 @@ func (c *converter) env(node *parser.Node, i *instructions.EnvCommand, f *findin
 	c.otherPython(node, f)
 }
 
-var pythonVersion = regexp.MustCompile(`\bpython3\.[0-9]+\b`)
+var pythonVersion = grammar(`\bpython3\.[0-9]+\b`)
 
 // otherPython puts boxer's version of Python into paths that have another.
 func (c *converter) otherPython(node *parser.Node, f *finding) {
 	text := cmp.Or(f.text, c.source(node))
 	ours := "python" + minor(c.Python)
-	if changed := pythonVersion.ReplaceAllString(text, ours); changed != text && !f.drop {
+	if changed := pythonVersion().ReplaceAllString(text, ours); changed != text && !f.drop {
 		f.found(Differs, "paths are those of %s", ours)
 		f.text = changed
 	}

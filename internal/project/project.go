@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2"
 )
 
 // Project is what was found in a directory.
@@ -60,21 +59,30 @@ func Find(fsys fs.FS) (*Project, error) {
 }
 
 func readPyproject(fsys fs.FS) (described pyproject, err error) {
-	_, err = toml.DecodeFS(fsys, "pyproject.toml", &described)
+	const name = "pyproject.toml"
+	text, err := fs.ReadFile(fsys, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return described, nil
 	}
 	if err != nil {
-		return described, fmt.Errorf("reading pyproject.toml: %w", err)
+		return described, fmt.Errorf("reading %s: %w", name, err)
+	}
+	var malformed *toml.DecodeError
+	switch err := toml.Unmarshal(text, &described); {
+	case errors.As(err, &malformed):
+		line, _ := malformed.Position()
+		return described, fmt.Errorf("reading %s: line %d: %w", name, line, err)
+	case err != nil:
+		return described, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return described, nil
 }
 
-var notInName = regexp.MustCompile(`[^a-z0-9]+`)
+var notInName = grammar(`[^a-z0-9]+`)
 
 // boxName makes a name of a box of any name; "" if nothing is left of it.
 func boxName(name string) string {
-	return strings.Trim(notInName.ReplaceAllString(strings.ToLower(name), "-"), "-")
+	return strings.Trim(notInName().ReplaceAllString(strings.ToLower(name), "-"), "-")
 }
 
 // NameOf is the name that a box gets: the project's, else one made of its directory's.
@@ -165,7 +173,7 @@ func (p *Project) startFile(name string) {
 }
 
 // entryPoint is what [project.scripts] says of a script (packaging.python.org, "Entry points specification").
-var entryPoint = regexp.MustCompile(`^([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_][\w.]*)$`)
+var entryPoint = grammar(`^([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_][\w.]*)$`)
 
 // fromScripts starts the script that pyproject.toml names: the one that is called like the project, or else the only one. It
 // is called as an installed script calls it, so that it need not be installed.
@@ -183,7 +191,7 @@ func (p *Project) fromScripts(described pyproject) bool {
 		if len(scripts) > 1 && boxName(name) != p.Name {
 			continue
 		}
-		match := entryPoint.FindStringSubmatch(strings.TrimSpace(value))
+		match := entryPoint().FindStringSubmatch(strings.TrimSpace(value))
 		if match == nil {
 			continue
 		}
@@ -225,9 +233,9 @@ func (p *Project) packages(fsys fs.FS) (names []string, err error) {
 	return nil, nil
 }
 
-var moduleName = regexp.MustCompile(`^[A-Za-z_]\w*$`)
+var moduleName = grammar(`^[A-Za-z_]\w*$`)
 
-func isModule(name string) bool { return moduleName.MatchString(name) }
+func isModule(name string) bool { return moduleName().MatchString(name) }
 
 func exists(fsys fs.FS, name string) bool {
 	info, err := fs.Stat(fsys, name)

@@ -69,7 +69,7 @@ func TestFind(t *testing.T) {
 
 func TestFindInvalid(t *testing.T) {
 	_, err := Find(directory("pyproject.toml [project\n"))
-	if err == nil || !strings.Contains(err.Error(), "reading pyproject.toml: toml: line ") {
+	if err == nil || !strings.Contains(err.Error(), "reading pyproject.toml: line 1: toml: ") {
 		t.Errorf("%v", err)
 	}
 }
