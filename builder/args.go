@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +14,9 @@ import (
 
 	"boxer.dev/oci"
 )
+
+// ourPlatform is the platform of boxes as FROM --platform writes it.
+var ourPlatform = oci.Platform.OS + "/" + oci.Platform.Architecture
 
 const epochArg = "SOURCE_DATE_EPOCH"
 
@@ -64,7 +68,7 @@ func platformArgs(stage string) environment {
 	}
 	var env environment
 	for _, prefix := range []string{"BUILD", "TARGET"} {
-		env = env.with(prefix+"PLATFORM", oci.Platform.OS+"/"+oci.Platform.Architecture)
+		env = env.with(prefix+"PLATFORM", ourPlatform)
 		env = env.with(prefix+"OS", oci.Platform.OS)
 		env = env.with(prefix+"OSVERSION", "")
 		env = env.with(prefix+"ARCH", oci.Platform.Architecture)
@@ -73,33 +77,43 @@ func platformArgs(stage string) environment {
 	return env.with("TARGETSTAGE", stage)
 }
 
-// globalArgs are the variables that FROM can use, and that a stage inherits by naming them in ARG.
-func (b *build) setGlobalArgs() error {
+// setGlobalArgs sets the variables that FROM can use, and that a stage inherits by naming them in ARG.
+func (b *build) setGlobalArgs() (err error) {
+	b.global, err = b.globalArgs(b.arg)
+	return err
+}
+
+// globalArgs are the global variables if given tells what --build-arg says.
+func (b *build) globalArgs(given func(key string) (string, bool)) (environment, error) {
 	target := b.opts.Target
 	if target == "" {
 		target = b.program.stages[len(b.program.stages)-1].Name
 	}
-	b.global = platformArgs(target)
-	for _, key := range b.global.Keys() {
-		if v, ok := b.arg(key); ok {
-			b.global = b.global.with(key, v)
+	env := platformArgs(target)
+	for _, key := range env.Keys() {
+		if v, ok := given(key); ok {
+			env = env.with(key, v)
 		}
 	}
 	lex := shell.NewLex(b.file.escape)
 	for _, in := range b.program.args {
-		for _, arg := range in.cmd.(*instructions.ArgCommand).Args {
-			if v, ok := b.arg(arg.Key); ok {
-				b.global = b.global.with(arg.Key, v)
+		c, ok := in.cmd.(*instructions.ArgCommand)
+		if !ok {
+			return nil, b.file.errorAt(in.line, in.name, errors.New("unexpected form"))
+		}
+		for _, arg := range c.Args {
+			if v, ok := given(arg.Key); ok {
+				env = env.with(arg.Key, v)
 			} else if arg.Value != nil {
-				v, _, err := lex.ProcessWord(*arg.Value, b.global)
+				v, _, err := lex.ProcessWord(*arg.Value, env)
 				if err != nil {
-					return b.file.errorAt(in.line, in.name, err)
+					return nil, b.file.errorAt(in.line, in.name, err)
 				}
-				b.global = b.global.with(arg.Key, v)
+				env = env.with(arg.Key, v)
 			}
 		}
 	}
-	return nil
+	return env, nil
 }
 
 // arg returns the value given for a build argument, and remembers that it was asked for.
@@ -117,7 +131,7 @@ func (b *build) arg(key string) (string, bool) {
 func (b *build) warnOfUnusedArgs() {
 	declared := b.declaredArgs()
 	for _, key := range slices.Sorted(maps.Keys(b.opts.Args)) {
-		if b.argsUsed[key] || slices.Contains(declared, key) || slices.Contains(proxyArgs, key) || key == epochArg {
+		if b.argsUsed[key] || slices.Contains(declared, key) || slices.Contains(proxyArgs, key) || key == epochArg || strings.HasPrefix(key, "BUILDKIT_") {
 			continue
 		}
 		text := fmt.Sprintf("build argument %s was not used: no ARG declares it", quote(key))

@@ -21,12 +21,15 @@ var boxfileNames = []string{"Boxfile", "Dockerfile"}
 
 // Boxfile is a parsed build file. It does not change and may be built many times.
 type Boxfile struct {
-	Name     string // for messages
-	Warnings []Warning
+	Name string // for messages
 
-	escape rune
-	lines  []string
-	nodes  []*parser.Node
+	escape     rune
+	lines      []string
+	nodes      []*parser.Node
+	emptyLines [][]parser.Range // where a continued instruction has one
+	syntax     string           // of the directive # syntax=
+	check      string           // of the directive # check=
+	checkLine  int
 }
 
 // OpenBoxfile finds and parses a build file. An empty name stands for Boxfile, else Dockerfile, at the root of the context;
@@ -87,8 +90,11 @@ func Parse(file string, src io.Reader) (*Boxfile, error) {
 	}
 	b.nodes, b.escape = ast.AST.Children, ast.EscapeToken
 	for _, w := range ast.Warnings {
-		b.warn(w.Location, w.Short)
+		if w.Location != nil {
+			b.emptyLines = append(b.emptyLines, []parser.Range{*w.Location}) // the parser warns of nothing else
+		}
 	}
+	b.readDirectives(data)
 	if _, err := b.program(); err != nil {
 		return nil, err
 	}
@@ -105,12 +111,24 @@ func parseAST(data []byte) (res *parser.Result, err error) {
 	return parseLines(data)
 }
 
-func (b *Boxfile) warn(at *parser.Range, text string) {
-	w := Warning{Text: strings.TrimSpace(text)}
-	if at != nil {
-		w.Line = at.Start.Line
+// readDirectives reads those that the parser leaves to others (https://docs.docker.com/reference/dockerfile/#parser-directives).
+func (b *Boxfile) readDirectives(data []byte) {
+	b.syntax, _, _, _ = parser.ParseDirective("syntax", data)
+	check, _, at, ok := parser.ParseDirective("check", data)
+	if ok {
+		b.check = check
+		if len(at) > 0 {
+			b.checkLine = at[0].Start.Line
+		}
 	}
-	b.Warnings = append(b.Warnings, w)
+}
+
+// syntaxNote says what becomes of the directive # syntax=; empty: there is none.
+func (b *Boxfile) syntaxNote() string {
+	if b.syntax == "" {
+		return ""
+	}
+	return "# syntax=" + printable(b.syntax) + " makes no difference: boxer reads Boxfiles itself, as BuildKit does"
 }
 
 // errorAt makes err an error of the given line, unless it has its place already.

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"boxer.dev/oci"
@@ -24,6 +25,10 @@ type build struct {
 	program *program
 	epoch   time.Time
 	temp    string // directory of the build's own
+
+	checking     bool // nothing is built
+	lintConfig   *linter.Config
+	fileWarnings []Warning
 
 	global    environment
 	sources   *contextTree // nil: no context
@@ -93,6 +98,9 @@ func newBuild(opts Options) (*build, error) {
 	if b.program, err = b.file.program(); err != nil {
 		return nil, err
 	}
+	if err := b.readLintConfig(); err != nil {
+		return nil, err
+	}
 	return b, b.setGlobalArgs()
 }
 
@@ -103,13 +111,13 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 	}
 	b.temp = temp
 	b.opened = append(b.opened, func() error { return os.RemoveAll(temp) })
-	for _, w := range b.file.Warnings {
-		b.opts.Progress.Warn(w)
+	if err := b.enforceChecks(ctx); err != nil {
+		return nil, err
 	}
-	if b.opts.Context != nil {
-		if b.sources, err = b.openContext(b.opts.Context); err != nil {
-			return nil, err
-		}
+	b.note(b.file.syntaxNote())
+	b.lintFile()
+	if err := b.openSources(); err != nil {
+		return nil, err
 	}
 	s, err := b.targetStage(ctx)
 	if err != nil {
@@ -127,6 +135,14 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 	return &Result{
 		Image: img, Digest: digest, Steps: b.allSteps(), Warnings: b.allWarnings(), Records: b.records, TargetRecords: s.records,
 	}, nil
+}
+
+// openSources opens the build's own context.
+func (b *build) openSources() (err error) {
+	if b.opts.Context != nil {
+		b.sources, err = b.openContext(b.opts.Context)
+	}
+	return err
 }
 
 // openContext opens a build context, with what is remembered of its files.
@@ -193,7 +209,7 @@ func (b *build) allWarnings() (warnings []Warning) {
 	for _, n := range b.nodes {
 		warnings = append(warnings, n.warnings...)
 	}
-	return slices.Concat(b.file.Warnings, warnings, b.warnings)
+	return slices.Concat(b.fileWarnings, warnings, b.warnings)
 }
 
 // closeLater lets go of something when the build is over.

@@ -92,9 +92,8 @@ func runLabel(_ context.Context, s *stage, _ *instruction, c *instructions.Label
 	return nil
 }
 
-func runMaintainer(_ context.Context, s *stage, in *instruction, c *instructions.MaintainerCommand) error {
+func runMaintainer(_ context.Context, s *stage, _ *instruction, c *instructions.MaintainerCommand) error {
 	s.author = c.Maintainer
-	s.tell(Warning{Line: in.line, Text: "MAINTAINER is deprecated; use LABEL org.opencontainers.image.authors"})
 	s.note("MAINTAINER " + c.Maintainer)
 	return nil
 }
@@ -173,7 +172,7 @@ func runVolume(_ context.Context, s *stage, _ *instruction, c *instructions.Volu
 	return nil
 }
 
-func runExpose(_ context.Context, s *stage, in *instruction, c *instructions.ExposeCommand) error {
+func runExpose(_ context.Context, s *stage, _ *instruction, c *instructions.ExposeCommand) error {
 	if s.config.ExposedPorts == nil {
 		s.config.ExposedPorts = map[string]struct{}{}
 	}
@@ -184,12 +183,9 @@ func runExpose(_ context.Context, s *stage, in *instruction, c *instructions.Exp
 			return err
 		}
 		for _, spec := range specs {
+			s.lintPort(spec, protocolOf(spec))
 			// docker build takes -p's notation too, and of it the port of the container alone.
-			if i := strings.LastIndexByte(spec, ':'); i >= 0 {
-				s.tell(Warning{Line: in.line, Text: fmt.Sprintf("EXPOSE %s: where a port appears on the host is decided when the box is run", quote(spec))})
-				spec = spec[i+1:]
-			}
-			ports, err := parsePorts(spec)
+			ports, err := parsePorts(spec[strings.LastIndexByte(spec, ':')+1:])
 			if err != nil {
 				return err
 			}
@@ -201,6 +197,11 @@ func runExpose(_ context.Context, s *stage, in *instruction, c *instructions.Exp
 	}
 	s.note(fmt.Sprintf("EXPOSE %v", shown))
 	return nil
+}
+
+func protocolOf(spec string) string {
+	_, protocol, _ := strings.Cut(spec, "/")
+	return protocol
 }
 
 // parsePorts reads PORT[-PORT][/PROTOCOL].

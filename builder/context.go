@@ -80,6 +80,13 @@ func (t *contextTree) visible(name string) (self, below bool) {
 	return !ignored, !ignored || t.mayBringBack(name)
 }
 
+// matches is whether the rules leave out a name, whatever else they say.
+func (t *contextTree) matches(name string) (bool, error) {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	return t.matcher.MatchesOrParentMatches(strings.TrimPrefix(name, "/"))
+}
+
 // judge applies the rules to a name. A rule that fits a directory fits what is in it, until a later one says otherwise.
 func (t *contextTree) judge(name string) verdict {
 	var above patternmatcher.MatchInfo

@@ -19,6 +19,8 @@ type handler struct {
 	parse func(node *parser.Node) (instructions.Command, error)
 	// check refuses forms of it when the Boxfile is parsed.
 	check func(parsed any) error
+	// lint says what could be better about it.
+	lint func(s *stage, in *instruction)
 	// refuse, if set, is why it is not done at all.
 	refuse error
 	// step is whether it is worth showing as a step: it may take time.
@@ -31,23 +33,23 @@ var handlers map[string]handler
 func init() {
 	handlers = map[string]handler{
 		command.From:        {},
-		command.Arg:         {run: typed(runArg)},
-		command.Env:         {run: typed(runEnv)},
-		command.Label:       {run: typed(runLabel)},
+		command.Arg:         {run: typed(runArg), lint: linted(lintArg)},
+		command.Env:         {run: typed(runEnv), lint: linted(lintEnv)},
+		command.Label:       {run: typed(runLabel), lint: linted(lintLabel)},
 		command.Maintainer:  {run: typed(runMaintainer)},
-		command.Cmd:         {run: typed(runCmd)},
-		command.Entrypoint:  {run: typed(runEntrypoint)},
+		command.Cmd:         {run: typed(runCmd), lint: linted(lintCmd)},
+		command.Entrypoint:  {run: typed(runEntrypoint), lint: linted(lintEntrypoint)},
 		command.Shell:       {run: typed(runShell)},
 		command.User:        {run: typed(runUser)},
 		command.Expose:      {run: typed(runExpose)},
 		command.Volume:      {run: typed(runVolume)},
 		command.StopSignal:  {run: typed(runStopSignal)},
-		command.Workdir:     {run: typed(runWorkdir), step: true},
-		command.Copy:        {run: typed(runCopy), check: checked(checkCopy), step: true},
-		command.Add:         {run: typed(runAdd), check: checked(checkAdd), step: true},
+		command.Workdir:     {run: typed(runWorkdir), lint: linted(lintWorkdir), step: true},
+		command.Copy:        {run: typed(runCopy), lint: linted(lintCopy), check: checked(checkCopy), step: true},
+		command.Add:         {run: typed(runAdd), lint: linted(lintAdd), check: checked(checkAdd), step: true},
 		command.Run:         {run: typed(runRun), check: checked(checkRun), step: true},
 		command.Onbuild:     {run: typed(runOnbuild), check: checked(checkOnbuild)},
-		command.Healthcheck: {run: typed(runHealthcheck)},
+		command.Healthcheck: {run: typed(runHealthcheck), lint: linted(lintHealthcheck)},
 		snapshotName:        {run: typed(runSnapshot), parse: parseSnapshot}, // the step is that of stage.finish
 
 		"limit": {refuse: withHint(errors.New("not supported by this version"), "leave the line out")},
@@ -88,12 +90,29 @@ func handlerNames() []string {
 	return names
 }
 
-// dispatch expands variables in an instruction and carries it out.
+func linted[C instructions.Command](lint func(*stage, C)) func(*stage, *instruction) {
+	return func(s *stage, in *instruction) {
+		if c, ok := in.cmd.(C); ok {
+			lint(s, c)
+		}
+	}
+}
+
+// dispatch expands variables in an instruction and carries it out. Where a Boxfile is only checked no file is touched.
 func (s *stage) dispatch(ctx context.Context, in *instruction) error {
+	s.current = in
+	defer func() { s.current = nil }()
 	if err := s.expand(in); err != nil {
 		return err
 	}
-	return handlers[strings.ToLower(in.name)].run(ctx, s, in)
+	h := handlers[strings.ToLower(in.name)]
+	if h.lint != nil {
+		h.lint(s, in)
+	}
+	if s.build.checking && h.step {
+		return nil
+	}
+	return h.run(ctx, s, in)
 }
 
 // expand replaces variables as BuildKit does. ARG is left alone: its defaults count only where no --build-arg does.

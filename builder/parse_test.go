@@ -88,8 +88,9 @@ func TestParseKeepsEmptyContinuationLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(b.Warnings) != 1 || !strings.Contains(b.Warnings[0].Text, "Empty continuation line") {
-		t.Errorf("warnings %+v", b.Warnings)
+	warnings, _, err := Check(t.Context(), Options{Boxfile: b})
+	if err != nil || len(warnings) != 1 || warnings[0].Rule != "NoEmptyContinuation" || warnings[0].Line != 4 {
+		t.Errorf("warnings %+v, %v", warnings, err)
 	}
 }
 

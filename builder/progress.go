@@ -26,6 +26,9 @@ type Step struct {
 type Warning struct {
 	Line int // in the Boxfile; 0: none in particular
 	Text string
+
+	// Of a warning that docker build gives, too: the rule's name, what it is about, and where to read more.
+	Rule, Description, URL string
 }
 
 // Progress is told what a build does. Stages are built at the same time, so that calls may come from several goroutines at

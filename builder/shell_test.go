@@ -86,7 +86,7 @@ func TestProgress(t *testing.T) {
 	if _, err := Build(t.Context(), Options{Boxfile: boxfile, Run: shellRun, Progress: &rec}); err == nil {
 		t.Fatal("no error")
 	}
-	want := `warn 3: MAINTAINER is deprecated; use LABEL org.opencontainers.image.authors
+	want := `warn 3: Maintainer instruction is deprecated in favor of using label
 start  1/3 line 4: WORKDIR /w
 done 1 layer true error false
 start  2/3 line 5: RUN echo   hello; echo err >&2

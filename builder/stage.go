@@ -12,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"boxer.dev/oci"
@@ -41,6 +42,11 @@ type stage struct {
 	records []*oci.CacheRecord // that the stage was made with
 	unsure  bool               // what the step leaves may not be what its key in the cache says
 
+	linter     *linter.Linter
+	current    *instruction            // being carried out, or nil
+	once       map[string]*instruction // the last of each kind of which one counts
+	workdirSet bool                    // in this Boxfile
+
 	triggers []*instruction // those of ONBUILD in what the stage starts from
 	snapshot *instruction   // the last SNAPSHOT, to be carried out by finish; nil: none
 
@@ -53,7 +59,9 @@ type stage struct {
 type openLayers func() ([]*vfs.Layer, error)
 
 func newStage(b *build, n *node) *stage {
-	return &stage{build: b, node: n, base: empty.Image}
+	s := &stage{build: b, node: n, base: empty.Image}
+	s.linter = b.newLinter(s.tell)
+	return s
 }
 
 // warn warns about the instruction being carried out.
@@ -79,6 +87,7 @@ func (s *stage) inherit(parent *stage) {
 	s.files = slices.Clone(parent.files)
 	s.ids, s.added, s.records = slices.Clone(parent.ids), slices.Clone(parent.added), slices.Clone(parent.records)
 	s.env, s.args, s.seed = parent.env, parent.args, parent.seed
+	s.workdirSet = parent.workdirSet
 }
 
 // fromImage begins the stage with an image.
@@ -200,7 +209,9 @@ func (s *stage) variables() environment {
 }
 
 func (s *stage) expandWord(word string) (string, error) {
-	expanded, _, err := shell.NewLex(s.build.file.escape).ProcessWord(word, s.variables())
+	env := s.variables()
+	expanded, unmatched, err := shell.NewLex(s.build.file.escape).ProcessWord(word, env)
+	s.lintUndefined(unmatched, env)
 	return expanded, err
 }
 
@@ -213,7 +224,9 @@ func (s *stage) expandWords(word string) ([]string, error) {
 func (s *stage) expandRaw(word string) (string, error) {
 	lex := shell.NewLex('\\')
 	lex.SkipProcessQuotes = true
-	expanded, _, err := lex.ProcessWord(word, s.variables())
+	env := s.variables()
+	expanded, unmatched, err := lex.ProcessWord(word, env)
+	s.lintUndefined(unmatched, env)
 	return expanded, err
 }
 
