@@ -176,6 +176,15 @@ func (b *Boxfile) line(n int) string {
 	return printable(s)
 }
 
+// Line returns the text of a line, from 1, fit for a terminal. ok is false behind the last one.
+func (b *Boxfile) Line(n int) (text string, ok bool) {
+	last := len(b.lines)
+	if last > 0 && b.lines[last-1] == "" {
+		last--
+	}
+	return b.line(n), n >= 1 && n <= last
+}
+
 // instructionAt guesses the instruction that a line begins with.
 func (b *Boxfile) instructionAt(line int) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(b.line(line)), " ")

@@ -41,7 +41,7 @@ func isWeb(src string) bool {
 // parseGitRef reads an address. ok is whether it is one of a repository, even if it is not a valid one.
 func parseGitRef(src string) (g gitRef, ok bool, err error) {
 	var u *url.URL
-	if scheme, _, found := strings.Cut(src, "://"); found {
+	if scheme, _, found := strings.Cut(src, "://"); found && scheme != "" && consistsOf(scheme, "") {
 		if !slices.Contains([]string{"http", "https", "ssh", "git"}, strings.ToLower(scheme)) {
 			return g, false, nil
 		}

@@ -21,6 +21,8 @@ type buildOptions struct {
 	file        string
 	tags        []string
 	args        []string
+	contexts    []string
+	check       bool
 	target      string
 	quiet       bool
 	progress    string
@@ -32,9 +34,11 @@ type buildOptions struct {
 func buildCommand(a *app) *cobra.Command {
 	var o buildOptions
 	command := &cobra.Command{
-		Use:   "build [OPTIONS] PATH",
+		Use:   "build [OPTIONS] PATH | URL | -",
 		Short: "Build a box from a Boxfile",
-		Long: `Build a box from the Boxfile (or Dockerfile) in PATH and the files beside it.
+		Long: `Build a box from the Boxfile (or Dockerfile) in PATH and the files beside it. In place of
+PATH, a git repository (https://…/repo.git#ref:directory), the URL of an archive or of a
+Boxfile, or - for either on standard input.
 
 The same inputs give the same digest on any machine and day: times come from SOURCE_DATE_EPOCH
 (1980-01-01 if unset), and RUN sees a fixed clock and seeded random numbers.`,
@@ -48,6 +52,8 @@ The same inputs give the same digest on any machine and day: times come from SOU
 	flags.StringVarP(&o.file, "file", "f", "", "the `Boxfile`, - for standard input (default: Boxfile, Dockerfile)")
 	flags.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]` for the box")
 	flags.StringArrayVar(&o.args, "build-arg", nil, "set an ARG: `NAME=value`, or NAME to pass the host's on")
+	flags.StringArrayVar(&o.contexts, "build-context", nil, "a further context: `NAME=DIRECTORY`, NAME=IMAGE or NAME=oci-layout:PATH")
+	flags.BoolVar(&o.check, "check", false, "say what could be better about the Boxfile; build nothing")
 	flags.StringVar(&o.target, "target", "", "the `stage` to build (default: the last)")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the box's id: --progress quiet")
 	flags.StringVar(&o.progress, "progress", "auto", "show it as `MODE`: auto, plain, tty, json, quiet")
@@ -70,14 +76,23 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	context, err := openContext(dir)
+	source, err := a.openContext(ctx, dir, o.quiet)
 	if err != nil {
 		return err
 	}
-	defer context.Close()
-	options, err := a.builderOptions(ctx, o, store, context)
+	defer source.Close()
+	contexts, closeContexts, err := namedContexts(ctx, o.contexts)
 	if err != nil {
 		return err
+	}
+	defer closeContexts()
+	options, err := a.builderOptions(o, store, source)
+	if err != nil {
+		return err
+	}
+	options.Contexts = contexts
+	if o.check {
+		return a.check(ctx, options)
 	}
 	if o.quiet {
 		o.progress = "quiet"
@@ -139,22 +154,8 @@ func makeBox(ctx context.Context, options builder.Options, store *oci.Store, cac
 	return built(made.Image, root, made.Steps, results.tags)
 }
 
-func openContext(dir string) (*os.Root, error) {
-	if strings.Contains(dir, "://") || strings.HasPrefix(dir, "git@") {
-		return nil, withHint(fmt.Errorf("%s: a context is a directory on this machine", dir), "fetch it first")
-	}
-	if dir == "-" {
-		return nil, withHint(errors.New("a context is a directory on this machine, not standard input"), "to read the Boxfile from standard input: boxer build -f - PATH")
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("opening the build context: %w", err)
-	}
-	return root, nil
-}
-
-func (a *app) builderOptions(ctx context.Context, o buildOptions, store *oci.Store, context *os.Root) (builder.Options, error) {
-	boxfile, err := builder.OpenBoxfile(context, o.file, a.stdin)
+func (a *app) builderOptions(o buildOptions, store *oci.Store, source *builder.Context) (builder.Options, error) {
+	boxfile, err := source.Boxfile(o.file, a.stdin)
 	if err != nil {
 		return builder.Options{}, err
 	}
@@ -167,7 +168,7 @@ func (a *app) builderOptions(ctx context.Context, o buildOptions, store *oci.Sto
 		return builder.Options{}, &usageError{err: fmt.Errorf("unknown --compression %q: zstd or gzip", o.compression)}
 	}
 	return builder.Options{
-		Boxfile: boxfile, Context: context, Args: args, Target: o.target, Compression: compression,
+		Boxfile: boxfile, Context: source.Root, Args: args, Target: o.target, Compression: compression,
 		Resolve: a.fromImages(store).Resolve, Rootfs: store.Rootfs,
 	}, nil
 }

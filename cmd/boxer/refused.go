@@ -94,7 +94,6 @@ var (
 	refusedBuildValues = []refusedFlag{
 		{"platform", "", onePlatform}, {"network", "", noNetwork}, {"add-host", "", noNetwork},
 		{"secret", "", "a build sees its context only"}, {"ssh", "", "a build sees its context only"},
-		{"build-context", "", "COPY --from takes a stage, an image of the local store or oci-layout:PATH"},
 		{"memory", "m", noLimits}, {"ulimit", "", noLimits}, {"shm-size", "", noLimits}, {"cpuset-cpus", "", noLimits},
 		{"security-opt", "", noPrivileges}, {"allow", "", noPrivileges}, {"builder", "", "there is one builder; leave it out"},
 	}

@@ -46,6 +46,9 @@ func describeSnapshot(s *builder.Step) string {
 }
 
 func describeWarning(w builder.Warning) string {
+	if w.Rule != "" {
+		w.Text = w.Rule + ": " + w.Text
+	}
 	if w.Line > 0 {
 		return fmt.Sprintf("warning: line %d: %s", w.Line, Clean(w.Text))
 	}
