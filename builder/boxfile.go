@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
@@ -255,6 +256,9 @@ func (p *program) add(node *parser.Node, in *instruction) error {
 	return nil
 }
 
+// silent warns of nothing. Without a linter BuildKit panics at comments such as "# check=skip=all".
+var silent = linter.New(&linter.Config{})
+
 // parseInstruction refuses what boxer does not do before BuildKit can object to details of it.
 func parseInstruction(node *parser.Node) (parsed any, err error) {
 	name := strings.ToLower(node.Value)
@@ -273,7 +277,7 @@ func parseInstruction(node *parser.Node) (parsed any, err error) {
 			err = fmt.Errorf("cannot be parsed: %v", r)
 		}
 	}()
-	parsed, err = instructions.ParseInstruction(node)
+	parsed, err = instructions.ParseInstructionWithLinter(node, silent)
 	var located *parser.LocationError
 	if errors.As(err, &located) {
 		err = unwrapLocation(located)

@@ -82,18 +82,6 @@ func newBuild(opts Options) (*build, error) {
 		opts.Progress = noProgress{}
 	}
 	b := &build{opts: opts, file: opts.Boxfile, slots: newSlots(), argsUsed: map[string]bool{}, images: map[string]func() (*stage, error){}, noted: map[string]bool{}}
-	b.epoch = opts.Epoch
-	if b.epoch.IsZero() {
-		b.epoch = DefaultEpoch
-	}
-	if s, ok := opts.Args[epochArg]; ok {
-		t, err := parseEpoch(s)
-		if err != nil {
-			return nil, err
-		}
-		b.epoch = t
-	}
-	b.epoch = b.epoch.UTC().Truncate(time.Second)
 	var err error
 	if b.program, err = b.file.program(); err != nil {
 		return nil, err
@@ -101,7 +89,31 @@ func newBuild(opts Options) (*build, error) {
 	if err := b.readLintConfig(); err != nil {
 		return nil, err
 	}
-	return b, b.setGlobalArgs()
+	if err := b.setGlobalArgs(); err != nil {
+		return nil, err
+	}
+	return b, b.setEpoch()
+}
+
+// setEpoch takes the time of the build from --build-arg or an ARG before FROM, as BuildKit does, or else from the options.
+func (b *build) setEpoch() error {
+	b.epoch = b.opts.Epoch
+	if b.epoch.IsZero() {
+		b.epoch = DefaultEpoch
+	}
+	s, ok := b.opts.Args[epochArg]
+	if !ok {
+		s, _ = b.global.Get(epochArg)
+	}
+	if s != "" {
+		t, err := parseEpoch(s)
+		if err != nil {
+			return err
+		}
+		b.epoch = t
+	}
+	b.epoch = b.epoch.UTC().Truncate(time.Second)
+	return nil
 }
 
 func (b *build) run(ctx context.Context) (*Result, error) {

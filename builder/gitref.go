@@ -52,7 +52,7 @@ func parseGitRef(src string) (g gitRef, ok bool, err error) {
 			return g, false, nil
 		}
 		bare := *u
-		bare.Fragment, bare.RawFragment, bare.RawQuery, bare.ForceQuery = "", "", "", false
+		bare.Fragment, bare.RawFragment, bare.RawQuery = "", "", ""
 		g.remote = bare.String()
 	} else if u, g.remote, found = parseSCP(src); !found {
 		return g, false, nil
@@ -80,6 +80,9 @@ func parseSCP(src string) (u *url.URL, remote string, ok bool) {
 	}
 	rest, fragment, _ := strings.Cut(rest, "#")
 	rest, query, _ := strings.Cut(rest, "?")
+	if _, err := url.ParseQuery(query); err != nil {
+		return nil, "", false
+	}
 	return &url.URL{Fragment: fragment, RawQuery: query}, user + "@" + host + ":" + rest, true
 }
 

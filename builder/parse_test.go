@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestParseErrors(t *testing.T) {
@@ -134,13 +133,9 @@ func TestOpenBoxfile(t *testing.T) {
 }
 
 // corpus returns BuildKit's own test files for its parser.
-func corpus(t testing.TB) map[string][]byte {
+func corpus(t testing.TB, kind string) map[string][]byte {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/moby/buildkit").Output()
-	if err != nil {
-		t.Fatalf("finding BuildKit's sources: %v", err)
-	}
-	dir := filepath.Join(strings.TrimSpace(string(out)), "frontend", "dockerfile", "parser", "testfiles")
+	dir := filepath.Join(buildKitDir(t), "parser", kind)
 	files, err := filepath.Glob(filepath.Join(dir, "*", "Dockerfile"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no test files in %s (%v); run: go mod download github.com/moby/buildkit", dir, err)
@@ -154,38 +149,78 @@ func corpus(t testing.TB) map[string][]byte {
 	return all
 }
 
-// What BuildKit's parser is tested with has the tree that its authors expect, and none of it makes Parse fail in another way
-// than with an error that has a place.
-func TestBuildKitCorpus(t *testing.T) {
-	for name, data := range corpus(t) {
+// What BuildKit's parser is tested with has the tree that its authors published, and none of it makes Parse fail in another
+// way than with an error that has a place.
+func TestBuildKitTrees(t *testing.T) {
+	for name, data := range corpus(t, "testfiles") {
 		t.Run(name, func(t *testing.T) {
-			ast, err := parser.Parse(bytes.NewReader(data))
+			want, err := os.ReadFile(filepath.Join(buildKitDir(t), "parser", "testfiles", name, "result"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, err := Parse(name, bytes.NewReader(data))
+			tree, err := parseAST(data)
 			if err != nil {
-				var placed *Error
-				if !errors.As(err, &placed) || placed.File != name {
-					t.Fatalf("got %v (%T), want an *Error", err, err)
-				}
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), tree.AST.Dump()+"\n"); diff != "" {
+				t.Errorf("tree (-want +got):\n%s", diff)
+			}
+			b, err := Parse(name, bytes.NewReader(data))
+			var placed *Error
+			switch {
+			case err != nil && (!errors.As(err, &placed) || placed.File != name):
+				t.Errorf("got %v (%T), want an *Error", err, err)
+			case err != nil:
 				t.Logf("%v", err)
-				return
-			}
-			if len(b.nodes) != len(ast.AST.Children) {
-				t.Fatalf("%d instructions, want %d", len(b.nodes), len(ast.AST.Children))
-			}
-			for i, node := range b.nodes {
-				if got, want := node.Dump(), ast.AST.Children[i].Dump(); got != want {
-					t.Errorf("got %s, want %s", got, want)
-				}
+			case len(b.nodes) != len(tree.AST.Children):
+				t.Errorf("%d instructions, want %d", len(b.nodes), len(tree.AST.Children))
 			}
 		})
 	}
 }
 
+// What BuildKit's parser refuses, Parse refuses too.
+func TestBuildKitNegativeTrees(t *testing.T) {
+	for name, data := range corpus(t, "testfiles-negative") {
+		var placed *Error
+		if _, err := Parse(name, bytes.NewReader(data)); !errors.As(err, &placed) {
+			t.Errorf("%s: got %v (%T), want an *Error", name, err, err)
+		}
+	}
+}
+
+// The tables that BuildKit's expansion is tested with hold for that of a stage.
+func TestBuildKitExpansion(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(buildKitDir(t), "shell", "envVarTest"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := newBuild(Options{Boxfile: mustParse(t, "FROM scratch\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStage(b, &node{})
+	s.env = environment{"PWD=/home", "SHELL=bash", "KOREAN=한국어", "NULL="}
+	count := 0
+	for line := range strings.Lines(string(data)) {
+		columns := strings.Split(strings.TrimSpace(line), "|")
+		if len(columns) != 3 || strings.TrimSpace(columns[0]) == "W" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		count++
+		word, want := strings.TrimSpace(columns[1]), strings.TrimSpace(columns[2])
+		got, err := s.expandWord(word)
+		if failed := err != nil; failed != (want == "error") || !failed && got != want {
+			t.Errorf("%s: %q, %v; want %q", word, got, err, want)
+		}
+	}
+	if count < 100 {
+		t.Errorf("only %d lines in the table", count)
+	}
+}
+
 func FuzzParse(f *testing.F) {
-	for _, data := range corpus(f) {
+	for _, data := range corpus(f, "testfiles") {
 		f.Add(data)
 	}
 	f.Add([]byte("FROM a AS b\nCOPY --from=b <<x <<-y /\n1\nx\n\t2\ny\nRUN --network=none <<E cat\n$a\nE\nEXPOSE 1-2/udp"))
