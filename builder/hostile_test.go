@@ -217,17 +217,38 @@ func TestBigFileStreams(t *testing.T) {
 	}
 }
 
-// FuzzBuild builds random Boxfiles in a small context. No input makes it panic, and all errors have a place.
-func FuzzBuild(f *testing.F) {
-	tree, dir := openTree(f, "a.txt", "dir/b.py", "dir/sub/c.py", ".boxignore")
-	makeTar(f, dir, "t.tar", []string{"x/", "x/y", "l>x"})
-	if err := os.Symlink("dir", filepath.Join(dir, "link")); err != nil {
-		f.Fatal(err)
+// hostileTree is a small context with something of everything that has ever misled a build.
+func hostileTree(t testing.TB) (*contextTree, string) {
+	t.Helper()
+	tree, dir := openTree(t, "a.txt", "dir/b.py", "dir/sub/c.py", ".boxignore", "A.TXT", "new\nline", "\x1b[31m", "\xff\xfe", "*", "[x]", "-rf", "dir/.wh.gone")
+	makeTar(t, dir, "t.tar", []string{"x/", "x/y", "l>x", "l/z", "h=x/y"})
+	makeTar(t, dir, "out.tar", []string{"l>" + dir, "l/written", "../climbed"})
+	writeFile(t, filepath.Join(dir, "broken.tar.gz"), []byte("\x1f\x8b\x08broken"))
+	for name, target := range map[string]string{
+		"link": "dir", "out": "../..", "abs": "/etc/passwd", "loop": "loop", "dangling": "nothing", "dir/up": "..", "dir/self": ".",
+	} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	if err := makeFIFO(filepath.Join(dir, "dir", "pipe")); err != nil {
+		t.Logf("no named pipe: %v", err)
+	}
+	return tree, dir
+}
+
+// FuzzBuild builds random Boxfiles in a hostile context. No input makes it panic or write to the context, all errors have a
+// place, and what is built once is built the same again.
+func FuzzBuild(f *testing.F) {
+	tree, dir := hostileTree(f)
 	for _, seed := range []string{
 		"COPY . /\nCOPY dir /dir\nCOPY dir/sub /dir/b.py", "ADD t.tar link /x/\nADD t.tar /x/x", "COPY **/*.py [a-b]* /y/\nWORKDIR ../$a",
 		"ENV a=${b:-$c} d=$a\nUSER $a\nEXPOSE 1-3", "RUN x\nFROM 0\nCOPY --from=0 / /z", "COPY <<a <<b /\n$x\na\ny\nb",
-		"COPY --chown=1:2 --chmod=u=g,+X dir link/../.. /l\nARG a=1 b\nLABEL a=$a",
+		"COPY --chown=1:2 --chmod=u=g,+X dir link/../.. /l\nARG a=1 b\nLABEL a=$a", "ADD out.tar /\nCOPY out abs loop dangling /x/",
+		"COPY --parents ./dir/./**/*.py link/sub /p/\nCOPY --parents --exclude=*.py . /q", "ADD --link --unpack=false t.tar a.txt /x/../y/",
+		"ONBUILD COPY . /o\nONBUILD RUN x\nFROM 0\nFROM scratch AS b\nONBUILD ENV a=b\nFROM b\nLABEL c=$a", "COPY --from=named . /n\nFROM named\nCOPY --from=b / /",
+		"HEALTHCHECK --start-interval=1s CMD x\nHEALTHCHECK NONE\nSHELL [\"a\"]\nCMD b", "RUN <<EOF\n#!/bin/x\nEOF\nRUN <<-A cat <<B\n\tx\n\tA\ny\nB",
+		"COPY * ** /s/\nCOPY -rf [[]x] /t\nCOPY --exclude=!a --exclude=** . /u", "ENV p=/a/b.c q=${p##*/} r=${p%.*} s=${p//\\//-}\nCOPY a.txt $q$r$s",
 	} {
 		f.Add(seed)
 	}
@@ -238,17 +259,41 @@ func FuzzBuild(f *testing.F) {
 		}
 		return err
 	}
-	f.Fuzz(func(t *testing.T, text string) {
-		parsed, err := Parse("Boxfile", strings.NewReader("FROM scratch\n"+text))
+	names := func() string {
+		entries, err := os.ReadDir(dir)
 		if err != nil {
-			return
+			f.Fatal(err)
 		}
-		opts := Options{Boxfile: parsed, Context: tree.root, Resolve: nothingToResolve, Rootfs: nil}
-		opts.Run = func(_ context.Context, r RunRequest) (int, error) { return 0, run(r) }
-		_, err = Build(t.Context(), opts)
-		var placed *Error
-		if err != nil && !errors.As(err, &placed) {
-			t.Fatalf("error without a place: %v (%T)", err, err)
+		return strings.Join(sortedNames(entries), "\x00")
+	}
+	before := names()
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(text, "://") || strings.Contains(text, "@") {
+			return // nothing is fetched here
+		}
+		var digests []string
+		for range 2 {
+			parsed, err := Parse("Boxfile", strings.NewReader("FROM scratch\n"+text))
+			if err != nil {
+				return
+			}
+			opts := Options{Boxfile: parsed, Context: tree.root, Resolve: nothingToResolve, Contexts: map[string]NamedContext{"named": {Dir: tree.root}}}
+			opts.Run = func(_ context.Context, r RunRequest) (int, error) { return 0, run(r) }
+			res, err := Build(t.Context(), opts)
+			var placed *Error
+			if err != nil && !errors.As(err, &placed) {
+				t.Fatalf("error without a place: %v (%T)", err, err)
+			}
+			if err != nil {
+				break
+			}
+			digests = append(digests, res.Digest.String())
+		}
+		if len(digests) == 2 && digests[0] != digests[1] {
+			t.Fatalf("built twice: %v", digests)
+		}
+		if after := names(); after != before {
+			t.Fatalf("the context has changed: %q", after)
 		}
 	})
 }
