@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/docker/go-units"
+
 	"boxer.dev/vfs"
 )
 
@@ -23,6 +25,7 @@ type edit struct {
 	tree   *vfs.FS
 	epoch  time.Time
 	filled map[uint64]filling // by inode number of tree
+	size   int64              // of what is to be filled in
 	apart  bool               // its layer does not depend on those below
 
 	cleanup []func() error
@@ -152,8 +155,15 @@ func (e *edit) clear(name string) error {
 	return e.tree.Remove(name)
 }
 
+// maxBox is how many bytes of files a box can hold: what oci.Limits lets be unpacked.
+const maxBox = 16 << 30
+
 // create makes a regular file whose contents come later.
 func (e *edit) create(name string, a attributes, c content) error {
+	if e.size += c.size; e.size > maxBox {
+		return withHint(fmt.Errorf("with %s the files come to more than %s, which is all that a box can hold", quote(name), units.BytesSize(maxBox)),
+			"leave large files out by .boxignore, and mount them when the box is run")
+	}
 	if err := e.clear(name); err != nil {
 		return err
 	}

@@ -114,6 +114,18 @@ func TestDeepContext(t *testing.T) {
 	}
 }
 
+// TestHugeSparseFile is the hole of a file that takes no room where it is and days where it is copied to.
+func TestHugeSparseFile(t *testing.T) {
+	tree, dir := openTree(t, "huge")
+	if err := os.Truncate(filepath.Join(dir, "huge"), 1<<40); err != nil {
+		t.Skip("no sparse files of a terabyte in this file system: ", err)
+	}
+	_, err := Build(t.Context(), Options{Boxfile: mustParse(t, "FROM scratch\nCOPY . /\n"), Context: tree.root})
+	if err == nil || !strings.Contains(err.Error(), "with /huge the files come to more than 16GiB") || !strings.Contains(hintOf(err), ".boxignore") {
+		t.Errorf("got %v (hint %q)", err, hintOf(err))
+	}
+}
+
 // TestManyFiles copies many small files. What is kept of one while it is copied is little, and the same however many there are.
 func TestManyFiles(t *testing.T) {
 	const files, perFile = 20_000, 4 << 10
