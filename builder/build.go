@@ -101,11 +101,11 @@ func (b *build) setEpoch() error {
 	if b.epoch.IsZero() {
 		b.epoch = DefaultEpoch
 	}
-	s, ok := b.opts.Args[epochArg]
-	if !ok {
+	s, given := b.opts.Args[epochArg]
+	if !given {
 		s, _ = b.global.Get(epochArg)
 	}
-	if s != "" {
+	if given || s != "" {
 		t, err := parseEpoch(s)
 		if err != nil {
 			return err
