@@ -48,8 +48,12 @@ func (a *app) init(dir string, force bool) error {
 	if err != nil {
 		return err
 	}
+	python, err := pythonVersion()
+	if err != nil {
+		return err
+	}
 	const name = "Boxfile"
-	if err := writeNew(root, name, found.Boxfile(pythonBase()), force); err != nil {
+	if err := writeNew(root, name, found.Boxfile("python:"+python), force); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return withHint(fmt.Errorf("there is a %s already in %s", name, dir), "--force overwrites it")
 		}
@@ -64,7 +68,7 @@ func (a *app) init(dir string, force bool) error {
 	if err != nil && !kept {
 		return err
 	}
-	a.describe(found, dir, kept)
+	a.describe(found, python, dir, kept)
 	return nil
 }
 
@@ -82,22 +86,22 @@ func writeNew(root *os.Root, name, text string, force bool) error {
 	return errors.Join(err, file.Close())
 }
 
-// pythonBase names boxer's Python by its first two numbers, as an image is named.
-func pythonBase() string {
+// pythonVersion is the first two numbers of the version of boxer's Python.
+func pythonVersion() (string, error) {
 	img, err := builtIn(builder.PythonBase)
 	if err != nil {
-		return "python"
+		return "", err
 	}
 	version, err := builder.PythonVersion(img)
-	parts := strings.SplitN(version, ".", 3)
-	if err != nil || len(parts) < 2 {
-		return "python"
+	if err != nil {
+		return "", err
 	}
-	return "python:" + parts[0] + "." + parts[1]
+	parts := strings.SplitN(version, ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], "."), nil
 }
 
 // describe says what was found, and what to type next.
-func (a *app) describe(p *project.Project, dir string, ignoreKept bool) {
+func (a *app) describe(p *project.Project, python, dir string, ignoreKept bool) {
 	packages := "no packages"
 	switch {
 	case p.Requirements != "":
@@ -105,7 +109,7 @@ func (a *app) describe(p *project.Project, dir string, ignoreKept bool) {
 	case len(p.Dependencies) > 0:
 		packages = "the dependencies of pyproject.toml"
 	}
-	fmt.Fprintf(a.stderr, "Boxfile: %s, %s, starts %s\n", pythonBase(), packages, printable(p.Why))
+	fmt.Fprintf(a.stderr, "Boxfile: python:%s, %s, starts %s\n", python, packages, printable(p.Why))
 	if ignoreKept {
 		fmt.Fprintf(a.stderr, "%s: kept as it is\n", ignoreFile)
 	}
@@ -122,7 +126,7 @@ func (a *app) describe(p *project.Project, dir string, ignoreKept bool) {
 		fmt.Fprintf(a.stderr, "  cd %s\n", printable(dir))
 	}
 	wheels := ""
-	if download := p.Download(); download != "" {
+	if download := p.Download(python); download != "" {
 		fmt.Fprintf(a.stderr, "  %s\n", printable(download))
 		wheels = "--wheels wheels "
 	}

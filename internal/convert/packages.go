@@ -79,7 +79,7 @@ func (c *converter) pip(call *syntax.CallExpr, args []string, f *finding) outcom
 	}
 	if len(args) == 0 || args[0] != "install" {
 		if len(args) > 0 && (args[0] == "wheel" || args[0] == "download") {
-			f.found(Differs, wheels)
+			f.found(Differs, "%s", c.wheels())
 		}
 		return kept
 	}
@@ -104,6 +104,9 @@ func (c *converter) pip(call *syntax.CallExpr, args []string, f *finding) outcom
 			strings.HasPrefix(arg, "-r") && len(arg) > 2 || strings.HasPrefix(arg, "--requirement=") {
 			wanted++
 		}
+		if arg == "." || strings.HasPrefix(arg, "./") || strings.HasPrefix(arg, ".[") {
+			f.found(Differs, "what builds the project (build-system.requires of pyproject.toml, else setuptools) has to be among the wheels")
+		}
 		words = append(words, word)
 	}
 	call.Args = words
@@ -113,11 +116,15 @@ func (c *converter) pip(call *syntax.CallExpr, args []string, f *finding) outcom
 	if wanted == 0 {
 		return dropped
 	}
-	f.found(Differs, wheels)
+	f.found(Differs, "%s", c.wheels())
 	return kept
 }
 
-const wheels = "from wheels that the host fetched: pip download -d wheels …, then boxer build --wheels wheels"
+// wheels says where packages come from.
+func (c *converter) wheels() string {
+	return "from files that the host fetches: pip download -d wheels --only-binary :all: --platform any --python-version " +
+		minor(c.Python) + " …; then boxer build --wheels wheels"
+}
 
 func packageOf(arg string) string {
 	return strings.ToLower(strings.ReplaceAll(packageName().FindString(arg), "_", "-"))

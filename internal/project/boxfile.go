@@ -30,12 +30,15 @@ func (p *Project) Boxfile(base string) string {
 }
 
 // Download is the command by which the host fetches the project's packages for a build; "" if there are none.
-func (p *Project) Download() string {
+// python is the version that they are for, such as 3.13.
+func (p *Project) Download(python string) string {
+	// Wheels for any platform are those without native code.
+	download := "pip download -d wheels --only-binary :all: --platform any --python-version " + python
 	switch {
 	case p.Requirements != "":
-		return fmt.Sprintf("pip download -r %s -d wheels", p.Requirements)
+		return download + " -r " + p.Requirements
 	case len(p.Dependencies) > 0:
-		return "pip download -d wheels" + quoted(p.Dependencies)
+		return download + quoted(p.Dependencies)
 	}
 	return ""
 }

@@ -99,7 +99,7 @@ func ExampleProject_Boxfile() {
 		return
 	}
 	fmt.Print(p.Boxfile("python:3.13"))
-	fmt.Println(p.Download())
+	fmt.Println(p.Download("3.13"))
 	// Output:
 	// FROM python:3.13
 	// WORKDIR /app
@@ -115,5 +115,5 @@ func ExampleProject_Boxfile() {
 	// # SNAPSHOT import tool
 	//
 	// CMD ["python", "-m", "tool"]
-	// pip download -r requirements.txt -d wheels
+	// pip download -d wheels --only-binary :all: --platform any --python-version 3.13 -r requirements.txt
 }
