@@ -52,7 +52,7 @@ The same inputs give the same digest on any machine and day: times come from SOU
 	flags.StringVarP(&o.file, "file", "f", "", "the `Boxfile`, - for standard input (default: Boxfile, Dockerfile)")
 	flags.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]` for the box")
 	flags.StringArrayVar(&o.args, "build-arg", nil, "set an ARG: `NAME=value`, or NAME to pass the host's on")
-	flags.StringArrayVar(&o.contexts, "build-context", nil, "a further context: `NAME=DIRECTORY`, NAME=IMAGE or NAME=oci-layout:PATH")
+	flags.StringArrayVar(&o.contexts, "build-context", nil, "a further context: `NAME=DIR`, NAME=IMAGE, NAME=oci-layout:PATH")
 	flags.BoolVar(&o.check, "check", false, "say what could be better about the Boxfile; build nothing")
 	flags.StringVar(&o.target, "target", "", "the `stage` to build (default: the last)")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the box's id: --progress quiet")

@@ -48,7 +48,7 @@ func (a *app) init(dir string, force bool) error {
 	if err != nil {
 		return err
 	}
-	python, err := pythonVersion()
+	python, err := minorPython()
 	if err != nil {
 		return err
 	}
@@ -86,8 +86,8 @@ func writeNew(root *os.Root, name, text string, force bool) error {
 	return errors.Join(err, file.Close())
 }
 
-// pythonVersion is the first two numbers of the version of boxer's Python.
-func pythonVersion() (string, error) {
+// minorPython is the first two numbers of the version of boxer's Python.
+func minorPython() (string, error) {
 	img, err := builtIn(builder.PythonBase)
 	if err != nil {
 		return "", err
