@@ -179,7 +179,7 @@ func (c *converter) instruction(node *parser.Node, f *finding) {
 	case *instructions.StopSignalCommand:
 		f.found(Differs, "recorded only: a box lives as long as `boxer run`")
 	case *instructions.UserCommand:
-		f.found(Differs, "recorded only: a box has one user and no boundary inside it")
+		f.found(Differs, "programs see this user, and nothing in a box is enforced by it")
 	case *instructions.VolumeCommand:
 		f.found(Differs, "recorded only: mount a directory or a volume with `boxer run -v`")
 	}
