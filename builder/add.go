@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
@@ -14,6 +15,15 @@ type remoteOptions struct {
 	checksum   string
 	keepGitDir *bool
 	unpack     bool // an archive that was downloaded
+}
+
+// list is what decides, besides the address, what is fetched.
+func (o remoteOptions) list() []string {
+	keep := "as the address says"
+	if o.keepGitDir != nil {
+		keep = strconv.FormatBool(*o.keepGitDir)
+	}
+	return []string{o.checksum, keep, strconv.FormatBool(o.unpack)}
 }
 
 func checkAdd(c *instructions.AddCommand) error {

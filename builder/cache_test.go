@@ -2,9 +2,13 @@ package builder
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -181,7 +185,7 @@ func TestCacheTellsArgumentsFromVariables(t *testing.T) {
 	c := newCachedBuild(t)
 	var got []string
 	for _, text := range []string{"RUN [\"env\", \"/e\", \"A=1\"]\n", "ENV A=1\nRUN [\"env\", \"/e\"]\n"} {
-		got = append(got, c.build("FROM scratch\n"+text).Steps[0].Layer.String())
+		got = append(got, c.build("FROM scratch\n" + text).Steps[0].Layer.String())
 	}
 	if got[0] == got[1] || len(c.runs) != 1 {
 		t.Errorf("layers %v; the second build ran %q", got, c.runs)
@@ -534,4 +538,62 @@ func BenchmarkBuild(b *testing.B) {
 			}
 		})
 	}
+}
+
+// What has a checksum is fetched once. What has none is asked for in every build, and taken from the cache if it is the same.
+func TestCacheOfDownloads(t *testing.T) {
+	const text = "from the web"
+	requests, modified := 0, time.Unix(1e6, 0)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		http.ServeContent(w, r, "", modified, strings.NewReader(text))
+	}))
+	defer server.Close()
+	plain := "FROM scratch\nADD " + server.URL + "/file /\n"
+	pinned := fmt.Sprintf("FROM scratch\nADD --checksum=sha256:%x %s/file /\n", sha256.Sum256([]byte(text)), server.URL)
+	c := newCachedBuild(t)
+	opts := c.opts
+	opts.Cache = c.store.Cache()
+	build := func(text string, wantCached bool, wantRequests int) string {
+		t.Helper()
+		requests = 0
+		opts.Boxfile = mustParse(t, text)
+		res, err := Build(t.Context(), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if requests != wantRequests || res.Steps[0].Cached != wantCached {
+			t.Errorf("%s: %d requests, cached %t", text, requests, res.Steps[0].Cached)
+		}
+		return res.Digest.String()
+	}
+	build(plain, false, 1)
+	build(plain, true, 1)
+	first := build(pinned, false, 1)
+	build(pinned, true, 0)
+	// The time that the server tells is part of a layer. One with another time is not kept under what was known of the file.
+	records, err := opts.Cache.Records()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, record := range records {
+		if record.Layer != nil {
+			key, err := hex.DecodeString(record.Key)
+			if err == nil {
+				err = opts.Cache.Forget(oci.CacheKey(key))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	modified = modified.Add(time.Hour)
+	if build(pinned, false, 1) == first {
+		t.Error("the layer does not have the time that the server tells")
+	}
+	modified = time.Unix(1e6, 0)
+	if build(pinned, false, 1) != first {
+		t.Error("the digest is not the one of before")
+	}
+	build(pinned, true, 0)
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -16,25 +18,43 @@ import (
 // What COPY and ADD read is digested before anything is copied, and then taken as it was seen: should somebody change files in
 // the meantime, a layer and the key that it is kept under still belong together.
 
-// contents returns a digest of all that is to be copied. request is what decides which files of a stage those are; where the
-// cache knows what it led to, the stage's files are not looked at. Without a cache there is nothing to digest for.
+// contents returns a digest of all that is to be copied. request is what decides which files those are. Where the cache knows
+// what it led to, a stage's files are not looked at, and what has a checksum is not fetched. Without a cache there is nothing to
+// digest for.
 func (c *copying) contents(ctx context.Context, request []string) (string, error) {
 	s := c.stage
 	if s.build.opts.Cache == nil {
 		return "", c.findAll(ctx)
 	}
-	if c.origin == nil {
+	var from []string
+	switch {
+	case c.origin != nil:
+		from = c.origin.ids
+	case c.remote.checksum != "":
+		from = c.remote.list()
+	default:
 		return c.digestAll(ctx)
 	}
-	key := s.build.cacheKey(seed{}.with("contents", slices.Concat(c.origin.ids, request)...))
+	key := s.build.cacheKey(seed{}.with("contents", slices.Concat(from, request)...))
 	if kept, about := s.lookUp(key); kept != nil {
+		c.expected = about.Contents
 		return about.Contents, nil
 	}
 	contents, err := c.digestAll(ctx)
 	if err == nil {
-		s.keep(key, "contents of --from="+c.image+describe(c.what), stepRecord{Contents: contents}, nil)
+		s.keep(key, "contents of "+strings.TrimSpace(shownFlag("from", c.image)+describe(c.what)), stepRecord{Contents: contents}, nil)
 	}
 	return contents, err
+}
+
+// checkFetched makes sure that what was fetched only now is what the cache said: a server may tell another time than it did.
+func (c *copying) checkFetched(ctx context.Context) error {
+	if c.expected == "" || c.origin != nil {
+		return nil
+	}
+	contents, err := c.digestAll(ctx)
+	c.changed = contents != c.expected
+	return err
 }
 
 // digestAll finds and digests everything.
@@ -62,6 +82,9 @@ func (c *copying) digestAll(ctx context.Context) (string, error) {
 
 // unchanged tells whether all that was copied was as it had been when it was digested.
 func (c *copying) unchanged() bool {
+	if c.changed {
+		return false
+	}
 	for _, seen := range c.seen {
 		if seen.changed.Load() {
 			return false
@@ -79,7 +102,7 @@ type digesting struct {
 }
 
 func (d *digesting) match(c *copying, m *match) error {
-	d.write("source", m.base, m.file.attributes, "")
+	d.write("source", m.base, m.file.attributes, strconv.FormatBool(m.plain))
 	if m.file.isDir() {
 		walk := walking{from: m.from, include: m.include, exclude: c.exclude, to: d}
 		return walk.contents(d.ctx, &directory{path: m.path, made: true})

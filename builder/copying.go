@@ -30,8 +30,12 @@ type copying struct {
 	exclude *patternmatcher.PatternMatcher // nil: nothing
 	remote  remoteOptions
 	found   []match
-	seen    []*seenTree // what they are in, as far as it was digested
 	cleanup []func() error
+
+	// What they are in, as far as it was digested; the digest that the cache expects of what was not; whether it was another.
+	seen     []*seenTree
+	expected string
+	changed  bool
 
 	// Known by begin.
 	edit  *edit
@@ -95,6 +99,9 @@ func (c *copying) request(flags string) []string {
 // carryOut copies.
 func (c *copying) carryOut(ctx context.Context) (*madeLayer, error) {
 	if err := c.findAll(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.checkFetched(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.begin(); err != nil {
