@@ -2,6 +2,7 @@
 # make build   bin/boxer, one self-contained file
 # make base    the bases that bin/boxer carries, from source (minutes; cached by the recipe's digest)
 # make check   formatting, vet, staticcheck, tidy modules, every platform compiles
+# make tools   what tests need besides Go: a registry and skopeo, of Debian
 # make test    everything: check, the demo, all tests
 # make cpython-tests   CPython's own test-suite inside a box, against docs/cpython-tests.md
 # make profile measure what the interpreter does, anew: bases/python/profile/counts.txt, by which it is optimised
@@ -14,7 +15,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: build base demo check test cpython-tests profile bench clean
+.PHONY: build base demo check tools test cpython-tests profile bench clean
 build: bin/boxer
 
 .PHONY: bin/boxer
@@ -39,7 +40,11 @@ check:
 		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) vet ./... || exit 1; \
 	done
 
-test: check demo
+# What tests talk to, and boxer itself does not need.
+tools:
+	@internal/registry/registrytest/install.sh
+
+test: check demo tools
 	$(GO) test ./...
 
 cpython-tests: bin/boxer

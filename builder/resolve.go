@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -17,14 +18,18 @@ type Images struct {
 	BuiltIn func(base string) (v1.Image, error)
 	// Store is where all other names are looked up; nil: there are none.
 	Store *oci.Store
+	// Pull brings what Store lacks into it from its registry, and tells so in a line; nil: nothing is brought.
+	Pull func(ctx context.Context, ref string) (note string, err error)
+	// PullAlways asks Pull for what Store has, too: there may be a newer one.
+	PullAlways bool
 }
 
 // Resolve returns the image that ref stands for:
 //
 //   - an image in an OCI layout on the host: "oci-layout:PATH[:TAG]", relative to the working directory;
 //   - a built-in base for the well-known images of Substitute, and a line that says so;
-//   - else an image of the store.
-func (i Images) Resolve(_ context.Context, ref string) (v1.Image, string, error) {
+//   - else an image of the store, where Pull may bring it.
+func (i Images) Resolve(ctx context.Context, ref string) (v1.Image, string, error) {
 	if layout, ok, err := oci.ParseLayoutRef(ref); ok {
 		if err != nil {
 			return nil, "", err
@@ -41,13 +46,22 @@ func (i Images) Resolve(_ context.Context, ref string) (v1.Image, string, error)
 		return nil, "", err
 	}
 	if i.Store == nil {
-		return nil, "", i.notFound(ref, full)
+		return nil, "", i.notFound(ref, full, nil)
+	}
+	if !i.PullAlways || i.Pull == nil {
+		img, err := i.Store.Image(ref)
+		if !errors.Is(err, oci.ErrNotFound) {
+			return img, "", err
+		}
+	}
+	if i.Pull == nil {
+		return nil, "", i.notFound(ref, full, nil)
+	}
+	if note, err = i.Pull(ctx, ref); err != nil {
+		return nil, "", i.notFound(ref, full, err)
 	}
 	img, err = i.Store.Image(ref)
-	if errors.Is(err, oci.ErrNotFound) {
-		return nil, "", i.notFound(ref, full)
-	}
-	return img, "", err
+	return img, note, err
 }
 
 func (i Images) substitute(ref string) (v1.Image, string, bool, error) {
@@ -86,10 +100,18 @@ func PythonVersion(img v1.Image) (string, error) {
 	return version, nil
 }
 
-func (i Images) notFound(ref, full string) error {
-	missing := fmt.Errorf("%w: %s", oci.ErrNotFound, quote(ref))
-	if name, _ := oci.SplitName(oci.Familiar(full)); name == "python" || slices.Contains(rootNames, name) {
-		return withHint(missing, "a full name means the image itself, which has to be in the local store; the short name, %s, means what boxer offers in its place", name)
+// notFound says what could not be had. What a registry answered, if one was asked, explains itself when the name says which.
+func (i Images) notFound(ref, full string, pulling error) error {
+	familiar := oci.Familiar(full)
+	if pulling != nil && (familiar == full || strings.Contains(familiar, "/")) {
+		return pulling
 	}
-	return withHint(missing, "boxer has python, ubuntu, debian, alpine, busybox and scratch built in; all else has to be in the local store (`boxer images`): build it, or `boxer load` it")
+	missing := fmt.Errorf("%w: %s", oci.ErrNotFound, quote(ref))
+	if pulling != nil {
+		missing = fmt.Errorf("%w: %s is not in the local store, and %w", oci.ErrNotFound, quote(ref), pulling)
+	}
+	if name, _ := oci.SplitName(familiar); name == "python" || slices.Contains(rootNames, name) {
+		return withHint(missing, "a full name means the image itself, in the local store or a registry; the short name, %s, means what boxer offers in its place", name)
+	}
+	return withHint(missing, "boxer has python, ubuntu, debian, alpine, busybox and scratch built in; all else is in the local store (`boxer images`) or in a registry, under its full name: build it, `boxer load` it, or name the registry")
 }

@@ -80,8 +80,8 @@ func decompress(r io.Reader) (io.ReadCloser, error) {
 	}
 }
 
-// uncompressed opens a layer's tar.
-func uncompressed(l v1.Layer) (io.ReadCloser, error) {
+// Uncompressed opens a layer's tar.
+func Uncompressed(l v1.Layer) (io.ReadCloser, error) {
 	blob, err := l.Compressed()
 	if err != nil {
 		return nil, err

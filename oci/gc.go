@@ -57,6 +57,7 @@ func (s *Store) collect(forget func(images *liveSet) (records int, err error), k
 		sweep(s.blobDir(), live.blobs, &freed.Blobs, &freed.Bytes),
 		sweep(s.layerDir(), live.layers, &freed.Layers, &freed.Bytes),
 		sweep(s.tempDir(), nil, new(int), &freed.Bytes),
+		s.sweepOrigins(live.blobs),
 	)
 	return freed, err
 }
@@ -160,6 +161,14 @@ func (s *Store) markImage(d v1.Descriptor, live *liveSet, depth int) error {
 	}
 	live.addLayers(config)
 	return nil
+}
+
+func (s *Store) sweepOrigins(live map[string]bool) error {
+	err := sweep(s.originDir(), live, new(int), new(int64))
+	if notExist(err) { // nothing ever came from a registry
+		return nil
+	}
+	return err
 }
 
 // sweep removes the files of a directory whose names are not live. What another system's open files keep from being

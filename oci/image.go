@@ -155,7 +155,7 @@ func (l *storedLayer) Compressed() (io.ReadCloser, error) {
 	return verify(file, descriptor.Digest, descriptor.Size), nil
 }
 
-func (l *storedLayer) Uncompressed() (io.ReadCloser, error) { return uncompressed(l) }
+func (l *storedLayer) Uncompressed() (io.ReadCloser, error) { return Uncompressed(l) }
 
 // Exists tells whether the blob is there, in its whole length.
 func (l *storedLayer) Exists() (bool, error) {

@@ -105,7 +105,7 @@ func (l *spooledLayer) Digest() (v1.Hash, error)             { return l.digest, 
 func (l *spooledLayer) DiffID() (v1.Hash, error)             { return l.diffID, nil }
 func (l *spooledLayer) Size() (int64, error)                 { return l.size, nil }
 func (l *spooledLayer) MediaType() (types.MediaType, error)  { return l.compression.mediaType(), nil }
-func (l *spooledLayer) Uncompressed() (io.ReadCloser, error) { return uncompressed(l) }
+func (l *spooledLayer) Uncompressed() (io.ReadCloser, error) { return Uncompressed(l) }
 func (l *spooledLayer) Compressed() (io.ReadCloser, error) {
 	return io.NopCloser(io.NewSectionReader(l.file, 0, l.size)), nil
 }

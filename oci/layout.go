@@ -156,14 +156,15 @@ func resolve(fsys fs.FS, descriptor v1.Descriptor, depth int) (*image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading index %s: %w", ErrCorrupt, descriptor.Digest, err)
 	}
-	child, err := choosePlatform(index.Manifests)
+	child, err := ChoosePlatform(index.Manifests)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", descriptor.Digest, err)
 	}
 	return resolve(fsys, child, depth+1)
 }
 
-func choosePlatform(manifests []v1.Descriptor) (v1.Descriptor, error) {
+// ChoosePlatform picks the manifest for Platform, or the only one there is. The error is ErrNotFound and lists the platforms.
+func ChoosePlatform(manifests []v1.Descriptor) (v1.Descriptor, error) {
 	var platforms []string
 	for _, m := range manifests {
 		if m.Platform == nil {

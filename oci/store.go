@@ -22,6 +22,7 @@ import (
 // it has
 //
 //	layers/sha256/DIFFID   layers in their opened form, made from blobs when first needed
+//	origins/sha256/BLOB    the repositories of registries that a blob was seen in
 //	tmp/                   files that are being written
 //	lock, index.lock       advisory locks
 //
@@ -111,6 +112,26 @@ func (s *Store) Image(ref string) (v1.Image, error) {
 // Put stores an image under names, taking them away from any other image; one that has no name left is gone. Without names,
 // an image can be found by its digest. Blobs that the store has are neither read nor written again. The digest is the manifest's.
 func (s *Store) Put(img v1.Image, refs ...string) (v1.Hash, error) {
+	return s.put(img, refs, func(v1.Hash) error { return nil })
+}
+
+// PutWhole is Put for an image from elsewhere. It is opened before it gets its names: one that is not whole, or not within Limits,
+// is not kept.
+func (s *Store) PutWhole(img v1.Image, refs ...string) (v1.Hash, error) {
+	return s.put(img, refs, func(digest v1.Hash) error {
+		stored, err := readImage(s.layout, digest)
+		if err != nil {
+			return err
+		}
+		root, err := s.Rootfs(stored)
+		if err != nil {
+			return err
+		}
+		return root.Close()
+	})
+}
+
+func (s *Store) put(img v1.Image, refs []string, check func(v1.Hash) error) (v1.Hash, error) {
 	names, err := normalizeAll(refs)
 	if err != nil {
 		return v1.Hash{}, err
@@ -123,6 +144,9 @@ func (s *Store) Put(img v1.Image, refs ...string) (v1.Hash, error) {
 	descriptor, err := s.writeImage(img)
 	if err != nil {
 		return v1.Hash{}, fmt.Errorf("storing image: %w", err)
+	}
+	if err := check(descriptor.Digest); err != nil {
+		return v1.Hash{}, err
 	}
 	return descriptor.Digest, s.edit(func(index *v1.IndexManifest) error {
 		give(index, *descriptor, names)
@@ -195,6 +219,12 @@ func (s *Store) writeLayer(layer v1.Layer) error {
 	}
 	// Not read again to check its digest, only its size: it was checked when it got its name.
 	if info, err := os.Stat(name); err == nil && info.Size() == size {
+		return nil
+	}
+	if resumable, ok := layer.(Resumable); ok {
+		if err := s.resumeBlob(digest, size, resumable.CompressedFrom); err != nil {
+			return fmt.Errorf("layer: %w", err)
+		}
 		return nil
 	}
 	source, err := layer.Compressed()

@@ -57,7 +57,7 @@ func (a *app) benchStart(ctx context.Context, o benchOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	root, err := a.rootfs(ctx, store, "python:3.13")
+	root, err := a.rootfs(ctx, store, "python:3.13", pullNever)
 	if err != nil {
 		return err
 	}

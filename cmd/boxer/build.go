@@ -29,6 +29,7 @@ type buildOptions struct {
 	compression string
 	cache       cacheOptions
 	results     resultOptions
+	pull        pullPolicy
 }
 
 func buildCommand(a *app) *cobra.Command {
@@ -62,6 +63,7 @@ The same inputs give the same digest on any machine and day: times come from SOU
 	o.cache.bind(flags)
 	command.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(progressModes, cobra.ShellCompDirectiveNoFileComp))
 	command.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions([]string{"zstd", "gzip"}, cobra.ShellCompDirectiveNoFileComp))
+	o.pull.bind(command).NoOptDefVal = string(pullAlways)
 	acceptFlags(flags, acceptedBuildFlags)
 	refuseFlags(command, refusedBuildFlags, refusedBuildValues)
 	return command
@@ -170,6 +172,8 @@ func (a *app) builderOptions(o buildOptions, store *oci.Store, source *builder.C
 	return builder.Options{
 		Boxfile: boxfile, Context: source.Root, Args: args, Target: o.target, Compression: compression,
 		Resolve: a.fromImages(store).Resolve, Rootfs: store.Rootfs,
+		Boxfile: boxfile, Context: context, Args: args, Target: o.target, Compression: compression,
+		Resolve: a.pulling(store, o.pull, false).Resolve, Rootfs: store.Rootfs,
 	}, nil
 }
 

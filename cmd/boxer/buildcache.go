@@ -23,14 +23,12 @@ import (
 type cacheOptions struct {
 	noCache       bool
 	noCacheFilter []string
-	pull          bool
 	from, to      []string
 }
 
 func (o *cacheOptions) bind(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.noCache, "no-cache", false, "carry out every instruction anew")
 	flags.StringSliceVar(&o.noCacheFilter, "no-cache-filter", nil, "carry out the instructions of a `stage` anew")
-	flags.BoolVar(&o.pull, "pull", false, "look bases up anew, as every build does")
 	flags.StringArrayVar(&o.from, "cache-from", nil, "another `CACHE`: type=local,src=DIR, type=registry,ref=NAME")
 	flags.StringArrayVar(&o.to, "cache-to", nil, "write a `CACHE`: type=local,dest=DIR, type=registry,ref=NAME")
 }

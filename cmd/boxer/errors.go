@@ -85,12 +85,14 @@ func hintOf(command *cobra.Command, err error) string {
 	return fmt.Sprintf("see `%s --help`", command.CommandPath())
 }
 
-// similarTo is the one subcommand that could have been meant, if there is one.
+// similarTo is the one subcommand that could have been meant, if there is one: the nearest.
 func similarTo(command *cobra.Command, name string) string {
 	const edits = 2 // cobra's own default
-	command.SuggestionsMinimumDistance = edits
-	if similar := command.SuggestionsFor(name); len(similar) == 1 && len(name) > edits {
-		return similar[0]
+	for distance := 1; distance <= edits && len(name) > edits; distance++ {
+		command.SuggestionsMinimumDistance = distance
+		if similar := command.SuggestionsFor(name); len(similar) == 1 {
+			return similar[0]
+		}
 	}
 	return ""
 }

@@ -13,7 +13,7 @@ import (
 // allowed says which packages of this module each of them may import, tests included. What is not listed may import none.
 // One direction only: cmd → builder, runtime → oci → vfs.
 var allowed = map[string][]string{
-	"cmd/boxer":          {"bases", "builder", "internal/bench", "internal/convert", "internal/diskspace", "internal/export", "internal/progress", "internal/project", "internal/volume", "oci", "runtime", "vfs"},
+	"cmd/boxer":          {"bases", "builder", "internal/bench", "internal/convert", "internal/diskspace", "internal/export", "internal/progress", "internal/project", "internal/registry", "internal/registry/registrytest", "internal/volume", "oci", "runtime", "vfs"},
 	"bases/pack":         {"oci", "runtime", "vfs"},
 	"builder":            {"oci", "vfs"},
 	"runtime":            {"internal/coreutils", "internal/diskspace", "internal/lockfile", "internal/shell", "internal/wasm", "oci", "runtime/memory", "runtime/wasi", "vfs"},
@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"internal/export":    {"oci", "vfs"},
 	"internal/bench":     {"oci", "runtime", "vfs"},
 	"internal/coreutils": {"vfs"},
+	"internal/registry":  {"internal/registry/registrytest", "oci"},
 	"internal/volume":    {"internal/lockfile"},
 }
 

@@ -62,7 +62,8 @@ A box sees its own files and what the command line grants it; nothing else.`,
 		initCommand(a), convertCommand(a), buildCommand(a), runCommand(a),
 		imagesCommand(a), inspectCommand(a), historyCommand(a), tagCommand(a), removeCommand(a),
 		saveCommand(a), loadCommand(a), pruneCommand(a), diskUsageCommand(a),
-		volumeCommand(a), benchCommand(a), versionCommand(a),
+		pullCommand(a), pushCommand(a), copyCommand(a), loginCommand(a), logoutCommand(a),
+		volumeCommand(a), benchCommand(a), doctorCommand(a), versionCommand(a),
 	)
 	root.AddCommand(refusedCommands()...)
 	root.SetHelpCommand(helpCommand(root))

@@ -17,7 +17,6 @@ const (
 	noPrivileges = "a box has no privileges to gain: grant files with -v, variables with -e"
 	noNetwork    = "a box has no network of its own"
 	noKernel     = "a box has no kernel of its own: it runs inside the boxer process"
-	noRegistry   = "boxer does not talk to registries: `boxer save` writes an archive and `boxer load` reads one, docker save's too"
 	noDevices    = "a box has only the devices under its /dev"
 	noLimits     = "limits of a box are fixed: 4 GiB of memory, 4 GiB in files; bound the boxer process with ulimit or a service manager"
 	inBoxfile    = "say it in the Boxfile: LABEL, STOPSIGNAL"
@@ -36,7 +35,7 @@ var refusedSubcommands = map[string]string{
 	"container": noDaemon, "context": "boxer has no daemon to choose", "cp": "mount a directory: `boxer run -v ./DIR:/DIR`",
 	"diff": "`boxer history BOX` shows what each instruction added", "export": "use `boxer save`", "import": "use `boxer load`, or ADD the archive in a Boxfile",
 	"image": "use `boxer images`, `rmi`, `tag`, `inspect`, `history`, `save` or `load`", "info": "use `boxer version`",
-	"login": noRegistry, "logout": noRegistry, "manifest": noRegistry, "pull": noRegistry, "push": noRegistry, "search": noRegistry,
+	"manifest": "`boxer inspect` shows a box of the local store", "search": "registries have search pages of their own",
 	"plugin": noDaemon, "system": "use `boxer du`, `boxer prune`, `boxer rm` and `boxer volume prune`",
 }
 
@@ -63,8 +62,8 @@ var (
 		{"detach", "d", noDaemon}, {"privileged", "", noPrivileges}, {"publish-all", "P", noNetwork},
 		{"init", "", noKernel}, {"oom-kill-disable", "", noKernel}, {"sig-proxy", "", "signals reach boxer itself, and end the box with it"},
 		{"read-only", "", "what a run writes is gone when it ends, so that nothing of the box changes; leave it out"},
-		{"no-healthcheck", "", "boxes have no health checks; leave it out"}, {"quiet", "q", "nothing is pulled; leave it out"},
-		{"disable-content-trust", "", noRegistry},
+		{"no-healthcheck", "", "boxes have no health checks; leave it out"}, {"quiet", "q", "pulling is shown on terminals only; leave it out"},
+		{"disable-content-trust", "", "what is pulled is checked by its digest; leave it out"},
 	}
 	refusedRunValues = []refusedFlag{
 		{"publish", "p", noNetwork}, {"network", "", noNetwork}, {"net", "", noNetwork}, {"add-host", "", noNetwork}, {"dns", "", noNetwork},
@@ -84,11 +83,11 @@ var (
 		{"label", "l", inBoxfile}, {"label-file", "", inBoxfile}, {"annotation", "", inBoxfile},
 		{"health-cmd", "", noDaemon}, {"volumes-from", "", "name the volume: -v VOLUME:PATH"}, {"volume-driver", "", useVolume},
 		{"mount", "", useVolume}, {"tmpfs", "", "whatever a box does not mount is in memory already; leave it out"},
-		{"platform", "", onePlatform}, {"pull", "", noRegistry},
+		{"platform", "", onePlatform},
 	}
 
 	refusedBuildFlags = []refusedFlag{
-		{"push", "", noRegistry}, {"squash", "", "each instruction that changes files is a layer"},
+		{"push", "", "`boxer push` it when it is built"}, {"squash", "", "each instruction that changes files is a layer"},
 		{"compress", "", "the context is read in place; leave it out"},
 	}
 	refusedBuildValues = []refusedFlag{

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"boxer.dev/oci"
@@ -24,6 +26,7 @@ type runOptions struct {
 	tty           bool
 	remove        bool
 	stats         bool
+	pull          pullPolicy
 }
 
 func runCommand(a *app) *cobra.Command {
@@ -64,6 +67,7 @@ The exit status is the program's; 125 if boxer itself failed, 126 if the program
 	flags.BoolVarP(&o.tty, "tty", "t", false, "let the box see the terminal as one")
 	flags.BoolVar(&o.remove, "rm", true, "nothing is left of a run: accepted for docker's sake")
 	flags.BoolVar(&o.stats, "stats", false, "print where time and memory went")
+	o.pull.bind(command)
 	flags.Lookup("rm").DefValue = "false" // so that help does not say "(default true)"
 	refuseFlags(command, refusedRunFlags, refusedRunValues)
 	return command
@@ -84,7 +88,7 @@ func (a *app) run(ctx context.Context, o runOptions, ref string, args []string) 
 	if err != nil {
 		return err
 	}
-	root, err := a.rootfs(ctx, store, ref)
+	root, err := a.rootfs(ctx, store, ref, o.pull)
 	if err != nil {
 		return err
 	}
@@ -105,8 +109,16 @@ func (a *app) run(ctx context.Context, o runOptions, ref string, args []string) 
 	return err
 }
 
-func (a *app) rootfs(ctx context.Context, store *oci.Store, ref string) (*oci.Rootfs, error) {
-	img, err := a.image(ctx, store, ref)
+// rootfs opens what a command line names. What is neither in the store nor built in is asked of its registry, as policy has it.
+func (a *app) rootfs(ctx context.Context, store *oci.Store, ref string, policy pullPolicy) (*oci.Rootfs, error) {
+	var img v1.Image
+	err := oci.ErrNotFound
+	if policy != pullAlways {
+		img, err = store.Image(ref)
+	}
+	if errors.Is(err, oci.ErrNotFound) {
+		img, _, err = a.pulling(store, policy, true).Resolve(ctx, ref)
+	}
 	if err != nil {
 		return nil, err
 	}

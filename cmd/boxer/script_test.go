@@ -5,12 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"boxer.dev/bases"
+	"boxer.dev/internal/registry/registrytest"
 )
 
 func TestMain(m *testing.M) {
@@ -40,11 +42,13 @@ func runScripts(t *testing.T, dir string) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "registry": registries(t)},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BOXER_HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("BOXER_CACHE", cache)
 			env.Setenv("PROGRAMS", programs)
+			env.Setenv("DOCKER_CONFIG", filepath.Join(env.WorkDir, "docker"))
+			env.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // nobody listens there: no test asks a registry outside
 			return nil
 		},
 	})
@@ -66,5 +70,20 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// registries is a script command: `registry NAME [tls] [login] [debian]` starts a registry in memory, or Debian's, that ends with
+// the test. NAME is set to its host and port, NAME_CA to the file with its authority.
+func registries(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) == 0 {
+			ts.Fatalf("usage: registry NAME [tls] [login] [debian]")
+		}
+		server := registrytest.Start(t, registrytest.Options{
+			TLS: slices.Contains(args, "tls"), Login: slices.Contains(args, "login"), Debian: slices.Contains(args, "debian"),
+		})
+		ts.Setenv(args[0], server.Host)
+		ts.Setenv(args[0]+"_CA", server.CA)
 	}
 }

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/spf13/cobra"
+
+	"boxer.dev/builder"
+	"boxer.dev/internal/registry"
+	"boxer.dev/oci"
+)
+
+func pushCommand(a *app) *cobra.Command {
+	var o remoteOptions
+	command := &cobra.Command{
+		Use:   "push [OPTIONS] NAME[:TAG]",
+		Short: "Send a box to a registry",
+		Long: `Send a box of the local store to the registry that its name says.
+
+Layers that the registry has are not sent again; those that were seen in another repository of it
+are taken over there. What breaks off goes on where it stopped. Printed is the box's name by digest.`,
+		Example: `  boxer tag app ghcr.io/me/app:1
+  boxer push ghcr.io/me/app:1`,
+		Args:              arguments(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeStored,
+		RunE:              func(command *cobra.Command, args []string) error { return a.push(command.Context(), o, args[0]) },
+	}
+	o.bind(command.Flags())
+	return command
+}
+
+func (a *app) push(ctx context.Context, o remoteOptions, ref string) error {
+	if err := taggable(ref); err != nil {
+		return err
+	}
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	img, err := store.Image(ref)
+	if errors.Is(err, oci.ErrNotFound) {
+		return withHint(err, "`boxer tag BOX %s` gives a box this name; `boxer images` lists boxes", ref)
+	}
+	if err != nil {
+		return err
+	}
+	digest, err := a.transfer(o, "pushing", "pushed", ref, func(client *registry.Client) (v1.Hash, error) {
+		return client.Push(ctx, store, img, ref)
+	})
+	if err != nil {
+		return err
+	}
+	return a.printByDigest(ref, digest)
+}
+
+// printByDigest prints the name that will always mean this box.
+func (a *app) printByDigest(ref string, digest v1.Hash) error {
+	full, err := oci.Normalize(ref)
+	if err != nil {
+		return err
+	}
+	repository, _ := oci.SplitName(oci.Familiar(full))
+	_, err = fmt.Fprintf(a.stdout, "%s@%s\n", repository, digest)
+	return err
+}
+
+func pullCommand(a *app) *cobra.Command {
+	var o remoteOptions
+	command := &cobra.Command{
+		Use:   "pull [OPTIONS] NAME[:TAG|@DIGEST] [NAME...]",
+		Short: "Bring boxes from a registry into the local store",
+		Long: `Bring boxes from registries into the local store. Layers that the store has, or that boxer
+carries, are not transferred; what a pull that broke off has got is used by the next one.
+Printed is each box's name by digest.`,
+		Example: `  boxer pull ghcr.io/me/app:1
+  boxer pull --insecure registry.lan:5000/app`,
+		Args:              arguments(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: a.completeStored,
+		RunE: func(command *cobra.Command, args []string) error {
+			for _, ref := range args {
+				if err := a.pull(command.Context(), o, ref); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	o.bind(command.Flags())
+	refuseFlags(command, []refusedFlag{{"all-tags", "a", "name the tags"}, {"disable-content-trust", "", "what is pulled is checked by its digest; leave it out"}},
+		[]refusedFlag{{"platform", "", onePlatform}})
+	return command
+}
+
+func (a *app) pull(ctx context.Context, o remoteOptions, ref string) error {
+	if builder.IsBuiltIn(ref) && !strings.Contains(ref, "/") {
+		fmt.Fprintf(a.stderr, "%s is built in: there is nothing to pull\n", ref)
+		return nil
+	}
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	digest, err := a.transfer(o, "pulling", "pulled", ref, func(client *registry.Client) (v1.Hash, error) {
+		return client.Pull(ctx, store, ref)
+	})
+	if err != nil {
+		return err
+	}
+	return a.printByDigest(ref, digest)
+}
+
+func copyCommand(a *app) *cobra.Command {
+	var o remoteOptions
+	command := &cobra.Command{
+		Use:   "copy [OPTIONS] SOURCE DESTINATION",
+		Short: "Copy a box from one registry to another",
+		Long: `Copy a box from one registry to another, or within one, without taking it apart: its digest
+stays, and an image for several platforms is copied with all of them. Nothing is kept here.`,
+		Example:           `  boxer copy ghcr.io/me/app:1 registry.example/app:1`,
+		Args:              arguments(cobra.ExactArgs(2)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(command *cobra.Command, args []string) error {
+			digest, err := a.transfer(o, "copying", "copied", args[0], func(client *registry.Client) (v1.Hash, error) {
+				return client.Copy(command.Context(), args[0], args[1])
+			})
+			if err != nil {
+				return err
+			}
+			return a.printByDigest(args[1], digest)
+		},
+	}
+	o.bind(command.Flags())
+	return command
+}

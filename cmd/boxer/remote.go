@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"boxer.dev/bases"
+	"boxer.dev/builder"
+	"boxer.dev/internal/registry"
+	"boxer.dev/oci"
+)
+
+// remoteOptions are the flags of all commands that talk to registries.
+type remoteOptions struct{ insecure, quiet bool }
+
+func (o *remoteOptions) bind(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.insecure, "insecure", false, "allow plain HTTP, and certificates that nobody vouches for")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print the result only")
+}
+
+// client makes a client of registries, which counts in stats.
+func (a *app) client(insecure bool, stats *registry.Stats) *registry.Client {
+	var known []v1.Image
+	for _, name := range bases.Names {
+		if img, err := builtIn(string(name)); err == nil {
+			known = append(known, img)
+		}
+	}
+	return registry.New(registry.Options{
+		Insecure: insecure, Known: known, UserAgent: "boxer/" + version, Stats: stats,
+		Backoff: registry.Backoff{Waiting: func(reason error, pause time.Duration) {
+			a.warn(fmt.Errorf("%w; trying again in %s", reason, pause.Round(100*time.Millisecond)))
+		}},
+	})
+}
+
+// transfer shows what happens in a line that is written anew, on a terminal, and says in another how it ended.
+func (a *app) transfer(o remoteOptions, doing, done, name string, do func(*registry.Client) (v1.Hash, error)) (v1.Hash, error) {
+	stats := &registry.Stats{}
+	stop := func() {}
+	if _, ok := descriptor(a.stderr); ok && !o.quiet {
+		stop = showTransfer(a.stderr, doing+" "+name, stats)
+	}
+	digest, err := do(a.client(o.insecure, stats))
+	stop()
+	if err != nil || o.quiet {
+		return digest, err
+	}
+	fmt.Fprintf(a.stderr, "%s %s: %s\n", done, name, describeTransfer(stats))
+	return digest, nil
+}
+
+// describeTransfer tells what moved and what did not have to.
+func describeTransfer(stats *registry.Stats) string {
+	parts := []string{size(stats.Bytes.Load()) + " transferred"}
+	for _, part := range []struct {
+		count int64
+		text  string
+	}{{stats.Moved.Load(), "moved"}, {stats.Mounted.Load(), "taken over from another repository"}, {stats.Present.Load(), "there already"}} {
+		if part.count > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.count, part.text))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// showTransfer redraws a line until it is stopped, which clears it.
+func showTransfer(w io.Writer, what string, stats *registry.Stats) (stop func()) {
+	stopped, finished := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(finished)
+		ticker := time.NewTicker(100 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-stopped:
+				fmt.Fprint(w, "\r\x1b[K")
+				return
+			case <-ticker.C:
+				fmt.Fprintf(w, "\r\x1b[K%s: %s of %s", printable(what), size(stats.Bytes.Load()), size(stats.Want.Load()))
+			}
+		}
+	}()
+	return sync.OnceFunc(func() { close(stopped); <-finished })
+}
+
+// pullPolicy is a value of --pull, docker's.
+type pullPolicy string
+
+const (
+	pullMissing pullPolicy = "missing"
+	pullAlways  pullPolicy = "always"
+	pullNever   pullPolicy = "never"
+)
+
+func (p *pullPolicy) String() string { return string(*p) }
+func (p *pullPolicy) Type() string   { return "policy" }
+
+// Set accepts what `docker build --pull` takes, too.
+func (p *pullPolicy) Set(value string) error {
+	switch value {
+	case "true":
+		value = string(pullAlways)
+	case "false":
+		value = string(pullMissing)
+	}
+	switch *p = pullPolicy(value); *p {
+	case pullMissing, pullAlways, pullNever:
+		return nil
+	}
+	return errors.New("it takes always, missing or never")
+}
+
+func (p *pullPolicy) bind(command *cobra.Command) *pflag.Flag {
+	*p = pullMissing
+	command.RegisterFlagCompletionFunc("pull", cobra.FixedCompletions([]string{"always", "missing", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	return command.Flags().VarPF(p, "pull", "", "pull by `POLICY`: always, missing, never")
+}
+
+// puller is a builder.Images.Pull; show says whether a person watches the terminal for it.
+func (a *app) puller(store *oci.Store, show bool) func(context.Context, string) (string, error) {
+	return func(ctx context.Context, ref string) (string, error) {
+		stats := &registry.Stats{}
+		if _, ok := descriptor(a.stderr); ok && show {
+			stop := showTransfer(a.stderr, "pulling "+ref, stats)
+			defer stop()
+		}
+		_, err := a.client(false, stats).Pull(ctx, store, ref)
+		return fmt.Sprintf("pulled %s: %s", ref, describeTransfer(stats)), err
+	}
+}
+
+// pulling is fromImages with a policy for what the store lacks.
+func (a *app) pulling(store *oci.Store, policy pullPolicy, show bool) builder.Images {
+	images := a.fromImages(store)
+	if policy != pullNever {
+		images.Pull, images.PullAlways = a.puller(store, show), policy == pullAlways
+	}
+	return images
+}

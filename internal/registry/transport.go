@@ -1,0 +1,140 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// transport is how a registry is reached: with its certificates, by way of HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+func (c *Client) transport(registry name.Registry) (http.RoundTripper, error) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	host := registry.RegistryStr()
+	if made, ok := c.hosts[host]; ok {
+		return made, nil
+	}
+	trust, err := trustFor(host)
+	if err != nil {
+		return nil, err
+	}
+	trust.InsecureSkipVerify = c.options.Insecure
+	dialer := &net.Dialer{Timeout: 15 * time.Second}
+	base := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSClientConfig: trust, ForceAttemptHTTP2: true,
+		MaxIdleConnsPerHost: jobs, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 15 * time.Second,
+		// Registries move a blob from one place to another before they say that they have it.
+		ResponseHeaderTimeout: 5 * time.Minute, ExpectContinueTimeout: time.Second,
+		DisableCompression: true, // digests are of what is stored
+	}
+	guarded := &plainGuard{base, c.options.Insecure}
+	made := transport.NewUserAgent(&retrying{guarded, c.options.Backoff}, c.options.UserAgent)
+	c.hosts[host] = made
+	return made, nil
+}
+
+func (c *Client) plainAllowed(host string) bool { return c.options.Insecure || isLoopback(host) }
+
+// isLoopback is whether a host, perhaps with a port, is this machine by its name alone.
+func isLoopback(host string) bool {
+	host = hostname(host)
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+func hostname(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return host
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(hostport, "["), "]")
+}
+
+var errPlain = fmt.Errorf("plain HTTP is for registries of this machine only: %w", fs.ErrPermission)
+
+// plainGuard lets plain HTTP reach this machine only, whoever asks for it: the library below tries it for whole networks, a
+// registry may redirect to it.
+type plainGuard struct {
+	inner    http.RoundTripper
+	insecure bool
+}
+
+func (g *plainGuard) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.URL.Scheme != "https" && !g.insecure && !isLoopback(request.URL.Host) {
+		if request.Body != nil {
+			request.Body.Close()
+		}
+		return nil, errPlain
+	}
+	return g.inner.RoundTrip(request)
+}
+
+// checkRedirect keeps a registry from leading us to addresses that it could not reach itself, as a cloud's metadata service is
+// one. Names that resolve to such an address are the resolver's business.
+func checkRedirect(request *http.Request, via []*http.Request) error {
+	if len(via) >= 10 {
+		return errors.New("the registry redirects in circles")
+	}
+	return checkHop(via[0].URL.Host, request.URL.Host)
+}
+
+// checkHop tells whether one host may send us to another.
+func checkHop(from, to string) error {
+	if hostname(from) == hostname(to) || isInternal(from) || !isInternal(to) {
+		return nil
+	}
+	return fmt.Errorf("%s leads to %s, an address inside of this network: refused", from, to)
+}
+
+// isInternal is whether a host is an address that is not of the internet, or may be taken for one by some resolver.
+func isInternal(host string) bool {
+	if isLoopback(host) {
+		return true
+	}
+	bare, _, _ := strings.Cut(hostname(host), "%")
+	if address, err := netip.ParseAddr(bare); err == nil {
+		address = address.Unmap()
+		return !address.IsGlobalUnicast() || address.IsPrivate()
+	}
+	last := bare[strings.LastIndexByte(strings.TrimSuffix(bare, "."), '.')+1:]
+	return last != "" && '0' <= last[0] && last[0] <= '9' // "127.1", "0x7f000001", "2130706433": no names end in a number
+}
+
+// explainConnection says why a registry could not be reached.
+func explainConnection(err error, host string) error {
+	var notFound *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate): // plain HTTP was tried then, which does not interest anybody
+		return &hintError{
+			fmt.Errorf("reaching %s: %w", host, certificate),
+			"put the registry's CA into ~/.docker/certs.d/" + host + "/ca.crt, or name a file of CAs in SSL_CERT_FILE",
+		}
+	case errors.Is(err, errPlain), errors.Is(err, http.ErrSchemeMismatch):
+		return &hintError{err, "if " + host + " has no TLS, and you trust the network to it: --insecure"}
+	case errors.As(err, &notFound):
+		return &hintError{err, "is " + host + " the registry's name? Behind a proxy, set HTTPS_PROXY"}
+	}
+	return err
+}
+
+// stall is how long a transfer may stand still.
+const stall = time.Minute
+
+var errStalled = errors.New("nothing came for a minute")
+
+// watch cancels a transfer that stands still. alive is to be called whenever it does not.
+func watch(ctx context.Context) (watched context.Context, alive func(), stop func()) {
+	watched, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(stall, func() { cancel(errStalled) })
+	return watched, func() { timer.Reset(stall) }, func() { timer.Stop(); cancel(nil) }
+}

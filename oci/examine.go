@@ -1,0 +1,180 @@
+package oci
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"boxer.dev/internal/lockfile"
+	"boxer.dev/vfs"
+)
+
+// ExamineOptions say how closely Examine looks.
+type ExamineOptions struct {
+	// Deep reads every byte and compares digests; otherwise sizes have to do.
+	Deep bool
+	// Repair removes what is damaged, so that pulling, building or loading the image again replaces it. It waits for nobody: the
+	// error is ErrBusy while another process writes to the store.
+	Repair bool
+}
+
+// Examination is what Examine found.
+type Examination struct {
+	Images, Blobs, Layers int   // with at least one name or entry; that images have; opened forms
+	Bytes                 int64 // of these blobs and opened forms
+	Damages               []Damage
+	Unfinished            int   // downloads that broke off
+	UnfinishedBytes       int64 // of them
+}
+
+// Damage is a part of the store that is not as it should be.
+type Damage struct {
+	Image string // its name or digest, familiar; empty for opened layers, which are made anew when they are needed
+	Err   error
+	// Origin is a repository that has what is missing, "" if none is known.
+	Origin string
+	// Repaired is whether what was wrong has been removed.
+	Repaired bool
+}
+
+// Examine looks whether every image of the store has its manifest, its configuration and all layers, and whether layers that
+// were opened still can be. What images do not need is not looked at. The error is about what cannot be looked at.
+func (s *Store) Examine(o ExamineOptions) (*Examination, error) {
+	lock := lockfile.Shared
+	if o.Repair {
+		lock = lockfile.TryExclusive
+	}
+	held, err := lock(s.lockFile())
+	if errors.Is(err, lockfile.ErrLocked) {
+		return nil, ErrBusy
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer held.Close()
+	_, index, err := readIndex(s.layout)
+	if err != nil {
+		return nil, fmt.Errorf("examining image store: %w", err)
+	}
+	e := &examiner{store: s, options: o, seen: map[v1.Hash]bool{}, found: &Examination{}}
+	for _, m := range index.Manifests {
+		if !e.seen[m.Digest] {
+			e.image(m)
+		}
+	}
+	if err := e.openedLayers(); err != nil {
+		return nil, err
+	}
+	return e.found, e.unfinished()
+}
+
+type examiner struct {
+	store   *Store
+	options ExamineOptions
+	seen    map[v1.Hash]bool
+	found   *Examination
+}
+
+func (e *examiner) image(m v1.Descriptor) {
+	e.found.Images++
+	damaged := func(blob v1.Hash, err error) {
+		damage := Damage{Image: cmp.Or(Familiar(nameOf(m)), m.Digest.String()), Err: err}
+		if origins := e.store.Origins(blob); len(origins) > 0 {
+			damage.Origin = origins[0]
+		}
+		if name, nameErr := e.store.blobPath(blob); nameErr == nil && e.options.Repair {
+			damage.Repaired = removeIfThere(name) == nil
+		}
+		e.found.Damages = append(e.found.Damages, damage)
+	}
+	e.seen[m.Digest] = true
+	img, err := resolve(e.store.layout, m, 0)
+	if err != nil {
+		damaged(m.Digest, err)
+		return
+	}
+	e.count(int64(len(img.raw)))
+	if config, err := img.config(); err != nil {
+		damaged(img.manifest.Config.Digest, err)
+	} else {
+		e.count(int64(len(config.raw)))
+	}
+	for n, d := range img.manifest.Layers {
+		if e.seen[d.Digest] {
+			continue
+		}
+		e.seen[d.Digest] = true
+		if err := e.blob(&storedLayer{img, n}); err != nil {
+			damaged(d.Digest, fmt.Errorf("layer %d: %w", n, err))
+		}
+	}
+}
+
+func (e *examiner) count(bytes int64) {
+	e.found.Blobs++
+	e.found.Bytes += bytes
+}
+
+// blob looks at a layer's blob.
+func (e *examiner) blob(layer *storedLayer) error {
+	d := layer.descriptor()
+	file, size, err := openBlob(layer.image.layout, d.Digest)
+	if err != nil {
+		return err
+	}
+	content := verify(file, d.Digest, d.Size)
+	defer content.Close()
+	e.count(size)
+	if size != d.Size {
+		return fmt.Errorf("%w: blob %s has %d bytes of %d", ErrCorrupt, d.Digest, size, d.Size)
+	}
+	if e.options.Deep {
+		_, err = io.Copy(io.Discard, content)
+	}
+	return err
+}
+
+// openedLayers looks at the opened forms. They are derived, so that damage to them is no loss.
+func (e *examiner) openedLayers() error {
+	entries, err := os.ReadDir(e.store.layerDir())
+	if err != nil {
+		return fmt.Errorf("examining image store: %w", err)
+	}
+	for _, entry := range entries {
+		name := filepath.Join(e.store.layerDir(), entry.Name())
+		e.found.Layers++
+		if info, err := entry.Info(); err == nil {
+			e.found.Bytes += info.Size()
+		}
+		opened, err := vfs.OpenLayer(name)
+		if err == nil {
+			err = opened.Close()
+		}
+		if err != nil {
+			damage := Damage{Err: fmt.Errorf("opened layer: %w", err)}
+			damage.Repaired = e.options.Repair && removeIfThere(name) == nil
+			e.found.Damages = append(e.found.Damages, damage)
+		}
+	}
+	return nil
+}
+
+func (e *examiner) unfinished() error {
+	entries, err := os.ReadDir(e.store.tempDir())
+	if err != nil {
+		return fmt.Errorf("examining image store: %w", err)
+	}
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && filepath.Ext(entry.Name()) == partialSuffix && info.Mode().Type() == fs.FileMode(0) {
+			e.found.Unfinished++
+			e.found.UnfinishedBytes += info.Size()
+		}
+	}
+	return nil
+}
