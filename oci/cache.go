@@ -273,7 +273,7 @@ func (l *cachedLayer) Digest() (v1.Hash, error)             { return l.CachedLay
 func (l *cachedLayer) DiffID() (v1.Hash, error)             { return l.CachedLayer.DiffID, nil }
 func (l *cachedLayer) Size() (int64, error)                 { return l.CachedLayer.Size, nil }
 func (l *cachedLayer) MediaType() (types.MediaType, error)  { return l.CachedLayer.MediaType, nil }
-func (l *cachedLayer) Uncompressed() (io.ReadCloser, error) { return uncompressed(l) }
+func (l *cachedLayer) Uncompressed() (io.ReadCloser, error) { return Uncompressed(l) }
 
 func (l *cachedLayer) Compressed() (io.ReadCloser, error) {
 	file, _, err := openBlob(l.store.layout, l.CachedLayer.Digest)

@@ -171,8 +171,6 @@ func (a *app) builderOptions(o buildOptions, store *oci.Store, source *builder.C
 	}
 	return builder.Options{
 		Boxfile: boxfile, Context: source.Root, Args: args, Target: o.target, Compression: compression,
-		Resolve: a.fromImages(store).Resolve, Rootfs: store.Rootfs,
-		Boxfile: boxfile, Context: context, Args: args, Target: o.target, Compression: compression,
 		Resolve: a.pulling(store, o.pull, false).Resolve, Rootfs: store.Rootfs,
 	}, nil
 }
