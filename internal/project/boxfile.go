@@ -22,8 +22,8 @@ func (p *Project) Boxfile(base string) string {
 	if p.Source != "" {
 		fmt.Fprintf(&b, "ENV PYTHONPATH=/app/%s\n", p.Source)
 	}
-	if p.Module != "" {
-		fmt.Fprintf(&b, "\n# With the line below, runs start with the module imported already.\n# SNAPSHOT import %s\n", p.Module)
+	if len(p.Imports) > 0 {
+		fmt.Fprintf(&b, "\n# With the line below, runs start with this imported already.\n# SNAPSHOT import %s\n", strings.Join(p.Imports, ", "))
 	}
 	fmt.Fprintf(&b, "\nCMD %s\n", execForm(p.Start))
 	return b.String()

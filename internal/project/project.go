@@ -19,7 +19,7 @@ type Project struct {
 	Dependencies []string // of pyproject.toml, where there is no Requirements
 	Start        []string // argv of the program
 	Why          string   // what Start was found by
-	Module       string   // what Start imports, for SNAPSHOT; empty: unknown
+	Imports      []string // modules that Start begins with, for SNAPSHOT
 	Source       string   // directory that modules are found in, if it is not the project's own: "src"
 	Notes        []string // what to know before the first build
 }
@@ -139,14 +139,13 @@ func (p *Project) findStart(fsys fs.FS, described pyproject) error {
 	}
 	for _, name := range packages {
 		if exists(fsys, path.Join(p.Source, name, "__main__.py")) {
-			p.Start, p.Why, p.Module = []string{"python", "-m", name}, path.Join(p.Source, name, "__main__.py"), name
+			p.Start, p.Why, p.Imports = []string{"python", "-m", name}, path.Join(p.Source, name, "__main__.py"), []string{name}
 			return nil
 		}
 	}
 	for _, name := range mains {
 		if exists(fsys, name) {
-			p.startFile(name)
-			return nil
+			return p.startFile(fsys, name)
 		}
 	}
 	files, err := fs.Glob(fsys, "*.py")
@@ -157,19 +156,29 @@ func (p *Project) findStart(fsys fs.FS, described pyproject) error {
 		return name == "setup.py" || name == "conftest.py" || strings.HasPrefix(name, "test_") || strings.HasSuffix(name, "_test.py")
 	})
 	if len(files) == 1 {
-		p.startFile(files[0])
-		return nil
+		return p.startFile(fsys, files[0])
 	}
 	p.Start, p.Why = []string{"python"}, "nothing says where the program begins"
 	p.Notes = append(p.Notes, "name the program in CMD: there is no main.py, no package with a __main__.py and no [project.scripts]")
 	return nil
 }
 
-func (p *Project) startFile(name string) {
-	p.Start, p.Why = []string{"python", name}, name
-	if module := strings.TrimSuffix(name, ".py"); isModule(module) && module != "__main__" {
-		p.Module = module
+// imported finds the modules that a file imports before it does anything else.
+var imported = grammar(`^(?:import|from)\s+([A-Za-z_]\w*)`)
+
+// startFile starts a file. Imported is what that imports, not itself: its own code is what runs.
+func (p *Project) startFile(fsys fs.FS, name string) error {
+	text, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return err
 	}
+	p.Start, p.Why = []string{"python", name}, name
+	for line := range strings.Lines(string(text)) {
+		if match := imported().FindStringSubmatch(line); match != nil && match[1] != "__future__" && !slices.Contains(p.Imports, match[1]) {
+			p.Imports = append(p.Imports, match[1])
+		}
+	}
+	return nil
 }
 
 // entryPoint is what [project.scripts] says of a script (packaging.python.org, "Entry points specification").
@@ -198,7 +207,7 @@ func (p *Project) fromScripts(described pyproject) bool {
 		module, function := match[1], match[2]
 		first, _, _ := strings.Cut(function, ".")
 		p.Start = []string{"python", "-c", fmt.Sprintf("import sys; from %s import %s; sys.exit(%s())", module, first, function)}
-		p.Why, p.Module = fmt.Sprintf("the script %s of pyproject.toml", name), module
+		p.Why, p.Imports = fmt.Sprintf("the script %s of pyproject.toml", name), []string{module}
 		return true
 	}
 	return false

@@ -30,26 +30,27 @@ func TestFind(t *testing.T) {
 		files []string
 		want  Project
 	}{
-		{"main", []string{"main.py", "app.py"}, Project{Start: []string{"python", "main.py"}, Why: "main.py", Module: "main"}},
-		{"app", []string{"app.py", "helper.py"}, Project{Start: []string{"python", "app.py"}, Why: "app.py", Module: "app"}},
-		{"only file", []string{"report.py", "test_report.py", "setup.py"}, Project{Start: []string{"python", "report.py"}, Why: "report.py", Module: "report"}},
+		{"main", []string{"main.py", "app.py"}, Project{Start: []string{"python", "main.py"}, Why: "main.py"}},
+		{"app", []string{"app.py from __future__ import annotations\nimport os.path, sys\nfrom helper import x\nimport os\nif x:\n    import late\n", "helper.py"},
+			Project{Start: []string{"python", "app.py"}, Why: "app.py", Imports: []string{"os", "helper"}}},
+		{"only file", []string{"report.py", "test_report.py", "setup.py"}, Project{Start: []string{"python", "report.py"}, Why: "report.py"}},
 		{"no module's name", []string{"my-tool.py"}, Project{Start: []string{"python", "my-tool.py"}, Why: "my-tool.py"}},
-		{"package", []string{"tool/__init__.py", "tool/__main__.py", "main.py"}, Project{Start: []string{"python", "-m", "tool"}, Why: "tool/__main__.py", Module: "tool"}},
+		{"package", []string{"tool/__init__.py", "tool/__main__.py", "main.py"}, Project{Start: []string{"python", "-m", "tool"}, Why: "tool/__main__.py", Imports: []string{"tool"}}},
 		{"package in src", []string{"src/tool/__main__.py", "src/tool/__init__.py", "docs/conf.py"},
-			Project{Start: []string{"python", "-m", "tool"}, Why: "src/tool/__main__.py", Module: "tool", Source: "src"}},
+			Project{Start: []string{"python", "-m", "tool"}, Why: "src/tool/__main__.py", Imports: []string{"tool"}, Source: "src"}},
 		{"script", []string{"pyproject.toml [project]\nname = 'My Tool'\n[project.scripts]\nmy-tool = 'tool.cli:main'\nother = 'tool.other:main'", "tool/__init__.py"},
-			Project{Name: "my-tool", Start: script("tool.cli"), Why: "the script my-tool of pyproject.toml", Module: "tool.cli"}},
+			Project{Name: "my-tool", Start: script("tool.cli"), Why: "the script my-tool of pyproject.toml", Imports: []string{"tool.cli"}}},
 		{"poetry", []string{"pyproject.toml [tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\npython = '^3.12'\nrich = '*'\n[tool.poetry.scripts]\nx = 'x.y:main'\nz = {reference = 'z', type = 'file'}"},
-			Project{Name: "x", Start: script("x.y"), Why: "the script x of pyproject.toml", Module: "x.y",
+			Project{Name: "x", Start: script("x.y"), Why: "the script x of pyproject.toml", Imports: []string{"x.y"},
 				Notes: []string{"poetry lists the packages: write them to requirements.txt (poetry export -o requirements.txt) and init again with --force"}}},
 		{"requirements", []string{"main.py", "requirements.txt # web\nflask\n", "pyproject.toml [project]\ndependencies = ['rich']"},
-			Project{Requirements: "requirements.txt", Start: []string{"python", "main.py"}, Why: "main.py", Module: "main"}},
-		{"no requirements", []string{"main.py", "requirements.txt # none\n\n"}, Project{Start: []string{"python", "main.py"}, Why: "main.py", Module: "main"}},
+			Project{Requirements: "requirements.txt", Start: []string{"python", "main.py"}, Why: "main.py"}},
+		{"no requirements", []string{"main.py", "requirements.txt # none\n\n"}, Project{Start: []string{"python", "main.py"}, Why: "main.py"}},
 		{"dependencies", []string{"main.py", "pyproject.toml [project]\ndependencies = ['rich>=13', \"tomli; python_version < '3.11'\"]"},
-			Project{Dependencies: []string{"rich>=13", "tomli; python_version < '3.11'"}, Start: []string{"python", "main.py"}, Why: "main.py", Module: "main"}},
+			Project{Dependencies: []string{"rich>=13", "tomli; python_version < '3.11'"}, Start: []string{"python", "main.py"}, Why: "main.py"}},
 		{"nothing", nil, Project{Start: []string{"python"}, Why: "nothing says where the program begins",
 			Notes: []string{"name the program in CMD: there is no main.py, no package with a __main__.py and no [project.scripts]"}}},
-		{"bad entry point", []string{"pyproject.toml [project.scripts]\nx = 'os; import evil'", "main.py"}, Project{Start: []string{"python", "main.py"}, Why: "main.py", Module: "main"}},
+		{"bad entry point", []string{"pyproject.toml [project.scripts]\nx = 'os; import evil'", "main.py"}, Project{Start: []string{"python", "main.py"}, Why: "main.py"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := Find(directory(test.files...))
@@ -111,7 +112,7 @@ func ExampleProject_Boxfile() {
 	// COPY . .
 	// ENV PYTHONPATH=/app/src
 	//
-	// # With the line below, runs start with the module imported already.
+	// # With the line below, runs start with this imported already.
 	// # SNAPSHOT import tool
 	//
 	// CMD ["python", "-m", "tool"]
