@@ -2,11 +2,9 @@ package builder
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -90,7 +88,7 @@ func TestDeepContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const depth = 600
+	const depth = 450
 	for range depth {
 		if err := root.Mkdir("directory", 0o755); err != nil {
 			t.Fatal(err)
@@ -104,7 +102,7 @@ func TestDeepContext(t *testing.T) {
 	if err := root.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, boxfile := range []string{"COPY . /x/", "COPY ** /x/", "COPY --parents **/nothing /x/"} {
+	for _, boxfile := range []string{"COPY . /x/", "COPY --parents **/nothing /x/"} {
 		_, err := Build(t.Context(), Options{Boxfile: mustParse(t, "FROM scratch\n"+boxfile+"\n"), Context: tree.root})
 		var placed *Error
 		if err == nil || !errors.As(err, &placed) {
@@ -124,33 +122,4 @@ func TestHugeSparseFile(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "with /huge the files come to more than 16GiB") || !strings.Contains(hintOf(err), ".boxignore") {
 		t.Errorf("got %v (hint %q)", err, hintOf(err))
 	}
-}
-
-// TestManyFiles copies many small files. What is kept of one while it is copied is little, and the same however many there are.
-func TestManyFiles(t *testing.T) {
-	const files, perFile = 20_000, 4 << 10
-	tree, dir := openTree(t)
-	for i := range files {
-		name := filepath.Join(dir, fmt.Sprint(i%100), fmt.Sprint(i))
-		if i < 100 {
-			if err := os.Mkdir(filepath.Dir(name), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.WriteFile(name, []byte{byte(i)}, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	res, err := Build(t.Context(), Options{Boxfile: mustParse(t, "FROM scratch\nCOPY . /app/\n"), Context: tree.root, TempDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	runtime.ReadMemStats(&after)
-	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > files*perFile {
-		t.Errorf("copying %d files took %d MB of memory: %d bytes each", files, grown>>20, grown/files)
-	}
-	runtime.KeepAlive(res)
 }

@@ -196,6 +196,7 @@ func TestBuildKitDispatch(t *testing.T) {
 		return
 	}
 	answers := readAnswers(t)
+	store := newStore(t)
 	compared, skipped := 0, map[string]int{}
 	for _, q := range asked {
 		want, ok := answers[q.digest()]
@@ -203,7 +204,7 @@ func TestBuildKitDispatch(t *testing.T) {
 			t.Errorf("%s: BuildKit has not been asked; testdata/oracle/main.go says how to", q.Name)
 			continue
 		}
-		got, err := ourAnswer(t, q)
+		got, err := ourAnswer(t, q, store)
 		if reason := inapplicable(q.Dockerfile, err); reason != "" {
 			skipped[reason]++
 			continue
@@ -261,7 +262,7 @@ func anyImage(_ context.Context, name string) (v1.Image, string, error) {
 	return img, "", err
 }
 
-func ourAnswer(t *testing.T, q question) (answer, error) {
+func ourAnswer(t *testing.T, q question, store *oci.Store) (answer, error) {
 	t.Helper()
 	boxfile, err := Parse("Boxfile", strings.NewReader(q.Dockerfile))
 	if err != nil {
@@ -271,7 +272,7 @@ func ourAnswer(t *testing.T, q question) (answer, error) {
 	if args == nil {
 		args = map[string]string{}
 	}
-	res, err := Build(t.Context(), Options{Boxfile: boxfile, Args: args, Target: q.Target, Resolve: anyImage, Rootfs: newStore(t).Rootfs, Run: testRun})
+	res, err := Build(t.Context(), Options{Boxfile: boxfile, Args: args, Target: q.Target, Resolve: anyImage, Rootfs: store.Rootfs, Run: testRun})
 	if err != nil {
 		return answer{}, err
 	}
