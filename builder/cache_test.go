@@ -597,3 +597,14 @@ func TestCacheOfDownloads(t *testing.T) {
 	}
 	build(pinned, true, 0)
 }
+
+// Whether a download is unpacked is no property of the file.
+func TestCacheTellsUnpackingApart(t *testing.T) {
+	url := webServer(t).URL + "/a.tar.gz"
+	c := newCachedBuild(t)
+	packed := c.build("FROM scratch\nADD " + url + " /\n")
+	unpacked := c.build("FROM scratch\nADD --unpack " + url + " /\n")
+	if packed.Digest == unpacked.Digest {
+		t.Error("both give the same box")
+	}
+}

@@ -165,6 +165,23 @@ func (d *fileDigests) save() error {
 	if err := replaceFile(d.name, []byte(digestsMagic), sum[:], body); err != nil {
 		return fmt.Errorf("remembering digests of files: %w", err)
 	}
+	return removeUnused(filepath.Dir(d.name), d.now().Add(-keepDigests))
+}
+
+// keepDigests is how long digests of a directory are kept that has not changed, or is gone.
+const keepDigests = 60 * 24 * time.Hour
+
+// removeUnused removes files that were written before a time.
+func removeUnused(dir string, before time.Time) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && info.ModTime().Before(before) {
+			_ = os.Remove(filepath.Join(dir, entry.Name())) // somebody else may have been faster
+		}
+	}
 	return nil
 }
 

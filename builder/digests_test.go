@@ -211,6 +211,28 @@ func TestDigestsOfGoneFilesAreForgotten(t *testing.T) {
 	}
 }
 
+// Directories that are not built any more do not leave their digests for ever.
+func TestUnusedDigestsAreRemoved(t *testing.T) {
+	d := newDigestedDir(t)
+	old, recent := filepath.Join(d.memory, "old.files"), filepath.Join(d.memory, "recent.files")
+	for name, age := range map[string]time.Duration{old: keepDigests + 24*time.Hour, recent: 24 * time.Hour} {
+		writeFile(t, name, nil)
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(name, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.write("a", "one")
+	d.want("a", "one", false)
+	if _, err := os.Stat(old); err == nil {
+		t.Error("the old file is there")
+	}
+	if _, err := os.Stat(recent); err != nil {
+		t.Error(err)
+	}
+	d.want("a", "one", true)
+}
+
 func FuzzDigests(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{1, 0, 0, 0, 'a'})

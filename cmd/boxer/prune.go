@@ -108,10 +108,9 @@ func (a *app) confirm(o pruneOptions) error {
 	if o.force {
 		return nil
 	}
-	refused := withHint(errors.New("nothing was removed"), "say --force to do it")
 	_, asks := descriptor(a.stderr)
 	if _, answers := descriptor(a.stdin); !asks || !answers {
-		return refused
+		return withHint(errors.New("this removes files, and there is nobody to ask"), "say --force to do it")
 	}
 	what := "the cache of builds, and what nothing needs any more"
 	if o.all {
@@ -120,7 +119,7 @@ func (a *app) confirm(o pruneOptions) error {
 	fmt.Fprintf(a.stderr, "This removes %s. Go on? [y/N] ", what)
 	answer, _ := bufio.NewReader(a.stdin).ReadString('\n')
 	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
-		return refused
+		return errors.New("nothing was removed")
 	}
 	return nil
 }
