@@ -9,13 +9,12 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/spf13/pflag"
 
 	"boxer.dev/builder"
+	"boxer.dev/internal/registry"
 	"boxer.dev/oci"
 )
 
@@ -159,6 +158,10 @@ func (p *cachePlace) String() string {
 	return p.ref.String()
 }
 
+func cacheClient() *registry.Client {
+	return registry.New(registry.Options{UserAgent: "boxer/" + version})
+}
+
 // cacheTag names the cache in a layout.
 const cacheTag = "cache"
 
@@ -168,7 +171,7 @@ func (p *cachePlace) importTo(ctx context.Context, cache *oci.Cache) error {
 	if p.kind == "local" {
 		img, err = oci.OpenLayoutRef(oci.LayoutRef{Path: p.dir, Tag: cacheTag})
 	} else {
-		img, err = remote.Image(p.ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithPlatform(oci.Platform))
+		img, err = cacheClient().Image(ctx, p.ref.Name())
 	}
 	if err != nil {
 		return err
@@ -186,7 +189,8 @@ func (p *cachePlace) export(ctx context.Context, cache *oci.Cache, result *build
 		return err
 	}
 	if p.kind == "registry" {
-		return remote.Write(p.ref, img, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain))
+		_, err := cacheClient().Push(ctx, nil, img, p.ref.Name())
+		return err
 	}
 	layout, err := oci.Open(p.dir)
 	if err != nil {

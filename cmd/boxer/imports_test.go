@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"internal/export":    {"oci", "vfs"},
 	"internal/bench":     {"oci", "runtime", "vfs"},
 	"internal/coreutils": {"vfs"},
-	"internal/registry":  {"internal/registry/registrytest", "oci"},
+	"internal/registry":  {"internal/registry/registrytest", "oci", "vfs"},
 	"internal/volume":    {"internal/lockfile"},
 }
 

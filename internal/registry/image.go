@@ -50,12 +50,22 @@ func (r *Repository) image(ctx context.Context, identifier string, store *oci.St
 	}
 	img := &image{repository: r, document: d, manifest: manifest}
 	img.ctx, img.give = context.WithCancelCause(ctx)
-	if stored, err := store.Image(d.descriptor.Digest.String()); err == nil {
-		if raw, err := stored.RawConfigFile(); err == nil {
-			return img, img.setConfig(raw)
-		}
+	if raw, ok := storedConfig(store, d.descriptor.Digest); ok {
+		return img, img.setConfig(raw)
 	}
 	return img, img.readConfig()
+}
+
+func storedConfig(store *oci.Store, digest v1.Hash) (raw []byte, ok bool) {
+	if store == nil {
+		return nil, false
+	}
+	stored, err := store.Image(digest.String())
+	if err != nil {
+		return nil, false
+	}
+	raw, err = stored.RawConfigFile()
+	return raw, err == nil
 }
 
 // maxIndexDepth bounds indexes of indexes.

@@ -22,6 +22,24 @@ func (c *Client) Pull(ctx context.Context, store *oci.Store, ref string) (v1.Has
 	return digest, nil
 }
 
+// Image is an image in a registry, which is read as it is used, and as long as ctx lasts. Digests of layers are its reader's to
+// check, as Put does.
+func (c *Client) Image(ctx context.Context, ref string) (v1.Image, error) {
+	parsed, err := c.parse(ref)
+	if err != nil {
+		return nil, err
+	}
+	repository, err := c.open(ctx, parsed.Context(), transport.PullScope)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", ref, err)
+	}
+	img, err := repository.image(ctx, parsed.Identifier(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", ref, c.explain(err, parsed.Context()))
+	}
+	return img, nil
+}
+
 func (c *Client) pull(ctx context.Context, store *oci.Store, ref string) (v1.Hash, error) {
 	parsed, err := c.parse(ref)
 	if err != nil {

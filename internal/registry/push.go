@@ -17,7 +17,7 @@ import (
 )
 
 // Push sends an image to the registry and under the tag that a name says. Blobs that the repository has stay; those that the
-// store saw in other repositories of the registry are taken over from there.
+// store, if there is one, saw in other repositories of the registry are taken over from there.
 func (c *Client) Push(ctx context.Context, store *oci.Store, img v1.Image, ref string) (v1.Hash, error) {
 	digest, err := c.push(ctx, store, img, ref)
 	if err != nil {
@@ -50,6 +50,9 @@ func (c *Client) push(ctx context.Context, store *oci.Store, img v1.Image, ref s
 		return v1.Hash{}, c.explain(err, parsed.Context())
 	}
 	digest := d.descriptor.Digest
+	if store == nil {
+		return digest, nil
+	}
 	return digest, store.NoteOrigin(repository.String(), append(blobsOf(manifest), digest)...)
 }
 
@@ -115,6 +118,9 @@ type mounts map[v1.Hash][]name.Repository
 // origins are those in the registry of a repository that the store knows of.
 func origins(store *oci.Store, target name.Repository, blobs []v1.Hash) mounts {
 	from := mounts{}
+	if store == nil {
+		return from
+	}
 	for _, blob := range blobs {
 		for _, origin := range store.Origins(blob) {
 			host, path, _ := strings.Cut(origin, "/")
