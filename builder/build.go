@@ -320,7 +320,7 @@ func (b *build) source(ctx context.Context, name string, before *stage) (*stage,
 	return b.imageSource(ctx, name, before.node)
 }
 
-// imageSource opens an image, once in a build.
+// imageSource opens an image or a named context, once in a build.
 func (b *build) imageSource(ctx context.Context, name string, n *node) (*stage, error) {
 	key := strings.ToLower(name)
 	b.lock.Lock()
@@ -328,8 +328,8 @@ func (b *build) imageSource(ctx context.Context, name string, n *node) (*stage, 
 	if !ok {
 		opened = sync.OnceValues(func() (*stage, error) {
 			s := newStage(b, n)
-			if c, ok := b.namedContext(name); ok {
-				name = c.Image
+			if _, ok := b.namedContext(name); ok {
+				return s, s.fromContext(ctx, name)
 			}
 			return s, s.fromImage(ctx, name)
 		})
