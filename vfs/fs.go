@@ -30,6 +30,8 @@ type FS struct {
 type Config struct {
 	Now    func() time.Time // of file times; nil: time.Now
 	Limits Limits
+
+	ReadOnly bool // nothing can be changed (EROFS); mounts are as they are
 }
 
 // New returns a tree over layers, the lowest first. Without layers it is an

@@ -110,6 +110,9 @@ func (n *hostNode) statOf(info fs.FileInfo) Stat {
 	t := info.ModTime()
 	s := Stat{Mode: info.Mode(), Dev: n.point.dev, Nlink: 1, Size: info.Size(), Atime: t, Mtime: t, Ctime: t}
 	fillStat(&s, info.Sys())
+	if o := n.point.owner; o != nil {
+		s.UID, s.GID = o.UID, o.GID
+	}
 	if s.Ino == 0 {
 		s.Ino = hashName(n.at)
 	}
@@ -293,6 +296,9 @@ func (n *hostNode) chown(uid, gid int) error {
 	if err := n.writable(); err != nil {
 		return err
 	}
+	if n.point.owner != nil {
+		return nil
+	}
 	return hostError(n.base.Lchown(n.rel, uid, gid))
 }
 
@@ -438,6 +444,9 @@ func (h *hostHandle) chmod(perm fs.FileMode) error {
 func (h *hostHandle) chown(uid, gid int) error {
 	if err := h.node.writable(); err != nil {
 		return err
+	}
+	if h.node.point.owner != nil {
+		return nil
 	}
 	return hostError(h.f.Chown(uid, gid))
 }

@@ -102,6 +102,9 @@ func (f *FS) upper(ino uint64) *inode {
 
 // add stores a new inode and returns its number.
 func (f *FS) add(n *inode) (uint64, error) {
+	if f.config.ReadOnly {
+		return 0, syscall.EROFS
+	}
 	if err := f.charge(n.held(), 1); err != nil {
 		return 0, err
 	}
@@ -117,6 +120,9 @@ func (f *FS) add(n *inode) (uint64, error) {
 // change returns an inode that may be changed in place, copied up from its
 // layer or from what is shared with a fork.
 func (f *FS) change(ino uint64) (*inode, error) {
+	if f.config.ReadOnly {
+		return nil, syscall.EROFS
+	}
 	if n := f.upper(ino); n != nil {
 		return f.unshare(ino, n), nil
 	}
@@ -133,6 +139,9 @@ func (f *FS) change(ino uint64) (*inode, error) {
 // changeToRemove is change for what gives space back in the end: it is never
 // refused for want of it.
 func (f *FS) changeToRemove(ino uint64) (*inode, error) {
+	if f.config.ReadOnly {
+		return nil, syscall.EROFS
+	}
 	if n := f.upper(ino); n != nil {
 		return f.unshare(ino, n), nil
 	}

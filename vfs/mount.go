@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// A Source is what can be mounted: see [HostDir], [HostFile] and [Devices].
+// A Source is what can be mounted: see [HostDir], [HostFile], [Subtree] and
+// [Devices].
 type Source interface {
 	// attach returns the root of the mount and its type.
 	attach(m *mountPoint) (external, fs.FileMode, error)
@@ -17,7 +18,14 @@ type Source interface {
 // MountOptions modify a mount. The zero value works.
 type MountOptions struct {
 	ReadOnly bool // whatever the source allows
+
+	// Owner, if not nil, is whom all files of a host directory seem to belong to.
+	// Changing the owner of one of them then does nothing.
+	Owner *Owner
 }
+
+// Owner is a user and a group.
+type Owner struct{ UID, GID uint32 }
 
 // external is a file that is not of the tree but of a mount. Operations on
 // names get a valid single component; perms hold permission bits alone.
@@ -80,6 +88,7 @@ type mountPoint struct {
 	typ      fs.FileMode
 	dev      uint64
 	readOnly bool
+	owner    *Owner
 	made     instant
 	serial   uint64
 	ino      uint64 // of the directory of the tree beneath it, 0 if none
@@ -117,7 +126,7 @@ func (f *FS) mount(at string, src Source, opts MountOptions) error {
 	if p.ext != nil {
 		return syscall.EBUSY
 	}
-	p.dev, p.readOnly = table.count+1, opts.ReadOnly
+	p.dev, p.readOnly, p.owner = table.count+1, opts.ReadOnly, opts.Owner
 	p.ext, p.typ, err = src.attach(p)
 	if err != nil {
 		p.ext = nil

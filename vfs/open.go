@@ -64,6 +64,9 @@ func (f *FS) openSpot(s spot, p string, flag Flag) (*File, error) {
 	if !s.typ.IsDir() && !s.typ.IsRegular() {
 		return nil, syscall.ENXIO // a device or fifo that came with a layer
 	}
+	if flag.writable() && f.config.ReadOnly {
+		return nil, syscall.EROFS
+	}
 	if flag&O_TRUNC != 0 && s.typ.IsRegular() {
 		if err := f.setSize(s.ino, 0); err != nil {
 			return nil, err

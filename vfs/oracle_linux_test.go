@@ -309,6 +309,19 @@ func TestHostDirAgainstHost(t *testing.T) {
 	}
 }
 
+// TestSubtreeAgainstHost runs programs through a mounted directory of another tree.
+func TestSubtreeAgainstHost(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			other := New()
+			must(t, other.Mkdir("/mounted", 0o755))
+			f := New()
+			must(t, f.Mount("/", Subtree(other, "/mounted"), MountOptions{}))
+			compare(t, randomProgram(300+seed, 3000), &treeSubject{f: f}, nil)
+		})
+	}
+}
+
 func FuzzTreeAgainstHost(f *testing.F) {
 	for seed := range uint64(4) {
 		f.Add(randomProgram(seed, 30))
