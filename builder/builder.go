@@ -67,6 +67,12 @@ type Options struct {
 	// Snapshot takes a memory image of a program for SNAPSHOT. err is as Run's; that of a program which cannot be captured too.
 	Snapshot func(ctx context.Context, r SnapshotRequest) (*Snapshot, error)
 
+	// CacheMount takes a directory of RUN --mount=type=cache.
+	CacheMount func(ctx context.Context, r CacheMountRequest) (*CacheMount, error)
+
+	// Secret reads a secret for RUN --mount=type=secret; ok is false if there is none of the id.
+	Secret func(id string) (secret []byte, ok bool, err error)
+
 	// Progress hears what happens; nil: nobody does.
 	Progress Progress
 

@@ -50,10 +50,10 @@ func init() {
 		command.Run:         {run: typed(runRun), check: checked(checkRun), step: true},
 		command.Onbuild:     {run: typed(runOnbuild), check: checked(checkOnbuild)},
 		command.Healthcheck: {run: typed(runHealthcheck), lint: linted(lintHealthcheck)},
+		limitName:           {run: typed(runRequest), parse: parseRequest},
+		allowName:           {run: typed(runRequest), parse: parseRequest},
 		snapshotName:        {run: typed(runSnapshot), parse: parseSnapshot}, // the step is that of stage.finish
 
-		"limit": {refuse: withHint(errors.New("not supported by this version"), "leave the line out")},
-		"allow": {refuse: withHint(errors.New("not supported by this version"), "leave the line out: a box is given nothing of the host but what `boxer run` is told to give")},
 	}
 }
 

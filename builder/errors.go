@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // Error is what went wrong at a place in a Boxfile.
@@ -58,10 +56,7 @@ type RunError struct {
 	Output string // the last lines that it wrote, control characters removed
 	Err    error
 
-	// Box is the box as the command found it, to try it again in; nil if it cannot be had. Env is what the command saw beyond
-	// the box's own variables.
-	Box v1.Image
-	Env []string
+	Attempt *Attempt // to run it again; nil if there is none
 
 	heard bool // somebody was told of what it wrote while it ran
 }

@@ -1,10 +1,9 @@
 package builder
 
 import (
+	"context"
 	"errors"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -49,24 +48,15 @@ func runScript(c *instructions.RunCommand) ([]string, *inlineScript, error) {
 	return []string{path.Join(scriptDir, script.name)}, script, nil
 }
 
-// show puts the script into a tree. It is gone from it after remove.
-func (i *inlineScript) show(tree *vfs.FS, temp string) (remove func() error, err error) {
-	if i == nil {
-		return func() error { return nil }, nil
+// mount is how the script is in the tree while it runs.
+func (i *inlineScript) mount(s *stage) *mount {
+	m := &mount{Mount: instructions.Mount{Type: "here-document", ReadOnly: true}, target: scriptDir}
+	m.attach = func(context.Context) (vfs.Source, vfs.MountOptions, error) {
+		tree, err := s.memoryFiles(vfs.Limits{})
+		if err == nil {
+			err = tree.WriteFile("/"+i.name, []byte(i.text), 0o755)
+		}
+		return vfs.Subtree(tree, "/"), vfs.MountOptions{ReadOnly: true}, err
 	}
-	dir, err := os.MkdirTemp(temp, "script-")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, i.name), []byte(i.text), 0o755); err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := tree.Mount(scriptDir, vfs.HostDir(root, true), vfs.MountOptions{ReadOnly: true}); err != nil {
-		return nil, errors.Join(err, root.Close())
-	}
-	return func() error { return errors.Join(tree.Unmount(scriptDir), root.Close()) }, nil
+	return m
 }

@@ -14,6 +14,9 @@ import (
 
 // image makes the stage an image: an OCI one (image-spec 1.1), whatever its base is.
 func (s *stage) image() (v1.Image, error) {
+	if err := s.checkRequests(); err != nil {
+		return nil, err
+	}
 	base := mutate.MediaType(s.base, types.OCIManifestSchema1)
 	base = mutate.ConfigMediaType(base, types.OCIConfigJSON)
 	img, err := mutate.Append(base, s.added...)

@@ -18,10 +18,10 @@ import (
 
 func checkRun(c *instructions.RunCommand) error {
 	for _, name := range c.FlagsUsed {
-		if name == "network" && instructions.GetNetwork(c) != instructions.NetworkHost {
+		if name == "mount" || name == "network" && instructions.GetNetwork(c) != instructions.NetworkHost {
 			continue // there is no network either way
 		}
-		return withHint(fmt.Errorf("--%s is not supported", name), "%s", runFlagHints[name])
+		return withHint(fmt.Errorf("--%s is not supported", shownRunFlag(c, name)), "%s", runFlagHints[name])
 	}
 	if len(c.CmdLine) == 0 || strings.TrimSpace(c.CmdLine[0]) == "" {
 		return errors.New("no command is given")
@@ -30,9 +30,15 @@ func checkRun(c *instructions.RunCommand) error {
 	return err
 }
 
+func shownRunFlag(c *instructions.RunCommand, name string) string {
+	if name == "network" {
+		return name + "=" + instructions.GetNetwork(c)
+	}
+	return name
+}
+
 var runFlagHints = map[string]string{
-	"mount":    "COPY what the command needs, and remove it in the same RUN",
-	"network":  "RUN has no network: fetch what you need before the build, and COPY it",
+	"network":  "RUN has no network, of the host or its own: fetch what you need before the build, and COPY it or mount it",
 	"security": "every RUN is confined to the box; leave the flag out",
 	"device":   "a box has no devices of the host; leave the flag out",
 }
@@ -46,21 +52,28 @@ func runRun(ctx context.Context, s *stage, _ *instruction, c *instructions.RunCo
 	if s.build.opts.Run == nil {
 		return withHint(errors.New("there is nothing to run commands with"), "this build can carry out all instructions but RUN")
 	}
+	mounts, err := s.mounts(ctx, c)
+	if err != nil {
+		return err
+	}
 	env := s.runEnvironment()
 	if script != nil {
 		s.seed = s.seed.with("script", script.text)
+		mounts = append(mounts, script.mount(s))
 	}
 	s.seed = s.seed.with("run", slices.Concat(args, env, []string{s.config.User, s.config.WorkingDir})...)
+	for _, m := range mounts {
+		s.seed = s.seed.with("mount", m.key...)
+	}
 	return s.change(ctx, s.seed.with("command", args...), "RUN "+s.shownArgs()+strings.Join(args, " "), func() (*madeLayer, error) {
 		e, err := s.edit()
 		if err != nil {
 			return nil, err
 		}
-		remove, err := script.show(e.tree, s.build.temp)
-		if err != nil {
-			return nil, fmt.Errorf("preparing the script: %w", err)
+		if err := s.execute(ctx, e, args, env, mounts); err != nil {
+			return nil, err
 		}
-		if err := errors.Join(s.execute(ctx, e, args, env), remove()); err != nil {
+		if err := s.checkNoSecrets(e, mounts); err != nil {
 			return nil, err
 		}
 		return s.commit(ctx, e)
@@ -97,9 +110,15 @@ func (s *stage) shownArgs() string {
 	return fmt.Sprintf("|%d %s ", len(shown), strings.Join(shown, " "))
 }
 
-func (s *stage) execute(ctx context.Context, e *edit, args []string, env environment) error {
+// execute runs a command on an edit's tree, with its mounts in place for as long as it runs.
+func (s *stage) execute(ctx context.Context, e *edit, args []string, env environment, mounts []*mount) (err error) {
 	clock := &clock{now: s.build.epoch}
 	e.tree.Configure(vfs.Config{Now: clock.read})
+	mounted, err := mountAll(ctx, e.tree, mounts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, mounted.close()) }()
 	dir := s.inWorkdir(".")
 	if st, err := e.tree.Stat(dir); errors.Is(err, fs.ErrNotExist) || (err == nil && !st.IsDir()) {
 		return fmt.Errorf("the working directory %s is not in the box", quote(dir))
@@ -110,42 +129,36 @@ func (s *stage) execute(ctx context.Context, e *edit, args []string, env environ
 	}
 	defer release()
 	tail := &tail{}
-	out := &output{build: s.build, step: s.step, tail: tail}
+	out := &masked{to: &output{build: s.build, step: s.step, tail: tail}}
+	given := slices.Clone(env)
+	for _, m := range mounts {
+		out.hide(m.secret)
+		if m.Env != nil {
+			given = given.with(*m.Env, string(m.secret))
+		}
+	}
 	status, err := s.build.opts.Run(ctx, RunRequest{
 		FS: e.tree, Config: *s.config.DeepCopy(),
-		Args: args, Env: slices.Clone(env), Dir: dir, User: s.config.User,
+		Args: args, Env: given, Dir: dir, User: s.config.User,
 		Stdout: out, Stderr: out,
 		Now: clock.read, Random: s.seed.random(), Stoppable: s.build.stoppable,
 	})
+	if flushing := out.flush(); err == nil {
+		err = flushing
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err == nil && status == 0 {
 		return nil
 	}
-	failed := &RunError{Args: args, Status: status, Output: tail.String(), Err: err}
+	failed := &RunError{Args: args, Status: status, Output: tail.String(), Err: err, Attempt: s.attempt(env, mounts)}
 	_, silent := s.build.opts.Progress.(noProgress)
 	failed.heard = !silent
 	if err != nil && status == 0 {
 		failed.Status = -1
 	}
-	s.attach(failed)
 	return failed
-}
-
-// attach adds to a failure what it takes to see it again.
-func (s *stage) attach(failed *RunError) {
-	box, err := s.image()
-	if err != nil {
-		return // the failure itself is what there is to tell
-	}
-	failed.Box = box
-	for _, key := range s.args.Keys() {
-		value, ok := s.env.Get(key)
-		if _, of := environment(s.config.Env).Get(key); ok && !of {
-			failed.Env = append(failed.Env, key+"="+value)
-		}
-	}
 }
 
 // tick is how far the clock of RUN moves from one reading to the next: less than file times can tell.

@@ -11,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"boxer.dev/oci"
+	"boxer.dev/runtime/capability"
 	"boxer.dev/vfs"
 )
 
@@ -21,6 +22,8 @@ type Box struct {
 	tree    *vfs.FS
 	config  v1.Config
 	diffIDs map[*vfs.Layer]string // of the layers below tree, as far as they are known
+
+	requests capability.Requests // of its Boxfile: LIMIT and ALLOW
 
 	layers   int  // how many there are below tree
 	pristine bool // tree is what they make it
@@ -36,7 +39,9 @@ func (e *Engine) Load(root *oci.Rootfs) (*Box, error) {
 	if root.Config == nil {
 		return b, nil
 	}
-	b.config = root.Config.Config
+	if err := b.configure(root.Config.Config); err != nil {
+		return nil, err
+	}
 	for i, id := range root.Config.RootFS.DiffIDs[:min(len(root.Layers), len(root.Config.RootFS.DiffIDs))] {
 		b.diffIDs[root.Layers[i]] = id.String()
 	}
@@ -45,8 +50,18 @@ func (e *Engine) Load(root *oci.Rootfs) (*Box, error) {
 
 // NewBox makes a box of a tree and the configuration that goes with it. The box runs on forks of the tree as it is now.
 func (e *Engine) NewBox(tree *vfs.FS, config v1.Config) (*Box, error) {
-	b := &Box{engine: e, tree: tree.Fork(), config: config, layers: len(tree.Layers())}
+	b := &Box{engine: e, tree: tree.Fork(), layers: len(tree.Layers())}
+	if err := b.configure(config); err != nil {
+		return nil, err
+	}
 	return b, makeTmp(b.tree)
+}
+
+// configure takes what a configuration says, which may be anything.
+func (b *Box) configure(config v1.Config) (err error) {
+	b.config = config
+	b.requests, err = capability.FromLabels(config.Labels)
+	return err
 }
 
 // makeTmp makes the directory that every program believes in, as old as can be: runs of equal boxes are equal.

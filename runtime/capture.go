@@ -142,7 +142,7 @@ func (s *shot) initialize(ctx context.Context) (err error) {
 		return err
 	}
 	defer process.Close()
-	if s.instance, err = p.instantiate(ctx, nil); err != nil {
+	if s.instance, err = p.instantiate(ctx, nil, nil); err != nil {
 		return err
 	}
 	defer func() {

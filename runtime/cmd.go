@@ -37,19 +37,18 @@ type Cmd struct {
 	// FS is the tree to run on; what the program changes stays in it, and nothing is created in it that the program did
 	// not ask for but Dir. One run at a time, since Mounts are made in it and taken out again. Nil: a copy of the box's,
 	// with /tmp, dropped when the run ends.
-	FS     *vfs.FS
-	Limits vfs.Limits // of what is written to the box's tree; ignored if FS is given
+	FS *vfs.FS
+	// Limits bound the run. Those of the box count too, and of two the smaller. With FS, those of the box's tree (Writable,
+	// Files, ReadOnly) are the tree's own, and not looked at.
+	Limits Limits
 
 	Now    func() time.Time // the clock of the run, which sleeping moves too, at once; nil: the host's
 	Random io.Reader        // its entropy; nil: the host's
 
 	// Stoppable lets the run be stopped wherever it is when its context ends, in the middle of a loop too. Without it a
 	// program that does not call the host goes on, and a garbage collection of this process waits for it. With it Python
-	// is about a tenth slower.
+	// is about a tenth slower. A run with a timeout, or with bounded fuel, is stoppable in any case.
 	Stoppable bool
-	// Fuel is how many WebAssembly instructions the run's programs may execute in all; 0: any number, which are not
-	// counted. The count does not depend on the machine. A run with it is Stoppable.
-	Fuel int64
 
 	// Fresh starts every program by its own initialisation, even if the box has a memory image of it.
 	Fresh bool

@@ -53,7 +53,7 @@ func loadAnswer(t *testing.T, e *Engine, n byte) Stats {
 	if err != nil {
 		t.Fatal(err)
 	}
-	instance, err := p.instantiate(context.Background(), nil)
+	instance, err := p.instantiate(context.Background(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,9 @@ import (
 	"boxer.dev/internal/shell"
 )
 
-// Exit statuses of runs that did not end by themselves. 125 to 127 are docker run's, 134 is what a shell reports of a
-// process that abort(3) ended, 124 is timeout(1)'s, 130 that of an interrupt and 152 that of SIGXCPU.
+// Exit statuses of runs that did not end by themselves. 125 to 127 are docker run's, as is 137 for want of memory; 134, 152
+// and 153 are what a shell reports of a process that abort(3) or a limit of setrlimit(2), by SIGXCPU or SIGXFSZ, ended; 124 is
+// timeout(1)'s and 130 that of an interrupt.
 const (
 	StatusDeadline      = 124
 	StatusFailure       = 125
@@ -19,7 +20,9 @@ const (
 	StatusNotFound      = 127
 	StatusInterrupted   = 130
 	StatusTrap          = 134
+	StatusMemory        = 137
 	StatusOutOfFuel     = 152
+	StatusOutput        = 153
 )
 
 // ExitError is the end of a program with a status other than 0: its own decision, not a failure of boxer.
@@ -105,10 +108,13 @@ func ExitStatus(err error) int {
 		notFound      *NotFoundError
 		notExecutable *NotExecutableError
 		trap          *TrapError
+		limit         *LimitError
 	)
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &limit):
+		return limit.Status
 	case errors.As(err, &exit):
 		return exit.Code
 	case errors.As(err, &notFound):

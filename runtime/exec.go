@@ -108,15 +108,19 @@ func (s *sandbox) fetch(ctx context.Context, module source, stats *Stats) (*prog
 // nothing has happened. The error is what the engine says: see ending.
 func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, stats *Stats) (served bool, err error) {
 	watch := stopwatch()
-	i, err := p.instance(ctx, image)
+	i, err := p.instance(ctx, image, s.memory)
 	if image == nil {
 		stats.Instantiate += watch()
 	} else {
 		stats.Restore += watch()
 	}
+	if errors.Is(err, errMemory) && s.memory != nil {
+		err = s.reached(Limits{Memory: s.cmd.Limits.Memory}, StatusMemory)
+	}
 	if err != nil {
 		return false, err
 	}
+	s.begin()
 	fuelled, drain := i.fill(ctx, s.fuel)
 	if served, err = i.serve(fuelled); served {
 		err = i.run(fuelled)
@@ -148,6 +152,7 @@ func notRunnable(file string, err error) error {
 }
 
 func (s *sandbox) runShell(ctx context.Context, c command) error {
+	s.begin()
 	terminal := s.terminal(c)
 	status, err := shell.Run(ctx, shell.Options{
 		FS: s.tree, Args: c.args, Env: c.env, Dir: c.dir,
@@ -159,6 +164,7 @@ func (s *sandbox) runShell(ctx context.Context, c command) error {
 }
 
 func (s *sandbox) runUtility(ctx context.Context, run coreutils.Utility, c command) error {
+	s.begin()
 	status := run(ctx, &coreutils.Env{
 		FS: s.tree, Args: c.args, Environ: c.env, Dir: c.dir,
 		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr,

@@ -35,7 +35,7 @@ type instance struct {
 }
 
 // instantiate makes an instance in which nothing has run, but for the module's start function where there is no image.
-func (p *program) instantiate(ctx context.Context, image *memory.Image) (_ *instance, err error) {
+func (p *program) instantiate(ctx context.Context, image *memory.Image, account *memory.Account) (_ *instance, err error) {
 	i := &instance{image: image}
 	defer func() {
 		if r := recover(); r != nil {
@@ -50,6 +50,9 @@ func (p *program) instantiate(ctx context.Context, image *memory.Image) (_ *inst
 	}()
 	allocate := func(_, max uint64) experimental.LinearMemory {
 		if i.memory, err = newMemory(image, max); err != nil {
+			panic(errMemory)
+		}
+		if !i.memory.Charge(account, imageSize(image)) {
 			panic(errMemory)
 		}
 		return &initialMemory{Memory: i.memory}
@@ -69,6 +72,13 @@ func (p *program) instantiate(ctx context.Context, image *memory.Image) (_ *inst
 	}
 	i.serves = i.module.ExportedFunction(exportServes)
 	return i, i.restore()
+}
+
+func imageSize(image *memory.Image) uint64 {
+	if image == nil {
+		return 0
+	}
+	return image.Size
 }
 
 func newMemory(image *memory.Image, max uint64) (*memory.Memory, error) {

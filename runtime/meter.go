@@ -38,9 +38,9 @@ func (m metering) of(module []byte) ([]byte, error) {
 // metering is what the run's programs have to count.
 func (c *Cmd) metering() metering {
 	switch {
-	case c.Fuel > 0:
+	case c.Limits.Fuel > 0:
 		return fuelled
-	case c.Stoppable:
+	case c.Stoppable || c.Limits.Timeout > 0:
 		return ticks
 	}
 	return uncounted
@@ -51,7 +51,7 @@ const (
 	fuelSlice = 2_000_000 // and how many instructions
 )
 
-// ErrOutOfFuel is the end of a run that has used up Cmd.Fuel.
+// ErrOutOfFuel is the end of a run that has used up Limits.Fuel. It comes within a *LimitError.
 var ErrOutOfFuel = errors.New("out of fuel")
 
 func instantiateMeter(ctx context.Context, r wazero.Runtime) error {

@@ -121,18 +121,25 @@ func (p *pools) close() {
 	p.cleaning.Wait()
 }
 
-// instance gives an instance that is as new.
-func (p *program) instance(ctx context.Context, image *memory.Image) (*instance, error) {
+// instance gives an instance that is as new, its memory on an account.
+func (p *program) instance(ctx context.Context, image *memory.Image, account *memory.Account) (*instance, error) {
 	if image != nil {
 		if i := p.pools.take(image); i != nil {
+			if i.memory != nil && !i.memory.Charge(account, image.Size) {
+				i.close()
+				return nil, errMemory
+			}
 			return i, nil
 		}
 	}
-	return p.instantiate(ctx, image)
+	return p.instantiate(ctx, image, account)
 }
 
 // release lets go of an instance after a run. Whoever wants statistics waits for the reset, of which they tell.
 func (p *program) release(i *instance, keep int, stats *Stats) {
+	if i.memory != nil {
+		i.memory.Settle()
+	}
 	if stats != nil {
 		watch := stopwatch()
 		touched, err := i.reset()

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"boxer.dev/runtime/memory"
 	"boxer.dev/runtime/wasi"
 	"boxer.dev/vfs"
 )
@@ -30,19 +33,31 @@ type sandbox struct {
 	pids     atomic.Uint32
 	mounted  []string
 	roots    []*os.Root
+
+	memory   *memory.Account // of all programs; nil: no bound
+	end      context.CancelCauseFunc
+	begun    sync.Once
+	deadline *time.Timer
 }
 
 // Run runs a command to its end. The error is nil if that is exit status 0, an *ExitError for another status, and else
 // says why the command did not start or was ended; ExitStatus turns it into a number.
 //
-// When ctx ends, the program ends with its next system call, or at once if it waits in one. A program that computes
-// without ever calling the host is ended only if the command is Stoppable.
+// When ctx ends, or the run reaches a limit that ends it, the program ends with its next system call, or at once if it waits in
+// one. A program that computes without ever calling the host is ended only if the command is Stoppable, or has a timeout.
+//
+// A run that is not granted what the box's Boxfile ALLOWs for does not start: *capability.MissingError.
 func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 	start := time.Now()
+	if c, err = b.granted(c); err != nil {
+		return err
+	}
 	s, err := b.sandbox(c)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	defer func() {
 		if closing := s.close(); err == nil {
 			err = closing
@@ -59,8 +74,11 @@ func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 	if err != nil {
 		return err
 	}
+	if c.FS == nil && c.Limits.ReadOnly {
+		s.configure(true) // now that the working directory is there
+	}
 	s.meter.add(Stats{Lookup: time.Since(start)})
-	return s.exec(ctx, first)
+	return s.atLimit(ctx, s.exec(ctx, first))
 }
 
 // sandbox prepares the tree of a run.
@@ -71,12 +89,15 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 			s.close()
 		}
 	}()
-	if c.Fuel > 0 {
-		s.fuel = &fuel{limit: c.Fuel}
+	if c.Limits.Fuel > 0 {
+		s.fuel = &fuel{limit: c.Limits.Fuel}
 	}
 	if s.tree == nil {
 		s.tree = b.tree.Fork()
-		s.tree.Configure(vfs.Config{Now: s.clock.Now, Limits: c.Limits})
+		s.configure(false)
+	}
+	if c.Limits.Memory > 0 {
+		s.memory = memory.NewAccount(uint64(c.Limits.Memory))
 	}
 	devices := vfs.Devices(vfs.DeviceSet{
 		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Random: c.Random, Terminal: c.Terminal != nil,
@@ -95,6 +116,12 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 		}
 	}
 	return s, nil
+}
+
+// configure gives the run's own tree its properties.
+func (s *sandbox) configure(readOnly bool) {
+	limits := vfs.Limits{Bytes: s.cmd.Limits.Writable, Files: s.cmd.Limits.Files}
+	s.tree.Configure(vfs.Config{Now: s.clock.Now, Limits: limits, ReadOnly: readOnly})
 }
 
 // command is the first command of a run.
@@ -148,22 +175,24 @@ func (s *sandbox) mountHost(m Mount) error {
 	if !path.IsAbs(m.Target) {
 		return errRelative
 	}
-	source, err := s.hostSource(m.Source, m.ReadOnly)
+	readOnly := m.ReadOnly || s.cmd.Limits.ReadOnly
+	source, err := s.hostSource(m.Source, readOnly)
 	if err != nil {
 		return err
 	}
-	return s.mount(path.Clean(m.Target), source, vfs.MountOptions{ReadOnly: m.ReadOnly})
+	return s.mount(path.Clean(m.Target), source, vfs.MountOptions{ReadOnly: readOnly})
 }
 
 // preopen gives programs a host directory in a tree of its own, so that it has exactly the name asked for and nothing
 // above it. One called "/" stands in the place of the box's tree.
 func (s *sandbox) preopen(p Preopen) error {
-	source, err := s.hostSource(p.Source, p.ReadOnly)
+	readOnly := p.ReadOnly || s.cmd.Limits.ReadOnly
+	source, err := s.hostSource(p.Source, readOnly)
 	if err != nil {
 		return err
 	}
 	tree := vfs.New()
-	if err := tree.Mount("/", source, vfs.MountOptions{ReadOnly: p.ReadOnly}); err != nil {
+	if err := tree.Mount("/", source, vfs.MountOptions{ReadOnly: readOnly}); err != nil {
 		return err
 	}
 	s.preopens = append(s.preopens, wasi.Preopen{Name: p.Guest, Path: "/", FS: tree})
@@ -193,7 +222,7 @@ func (s *sandbox) process(c command) *wasi.Process {
 		FS: s.tree, Args: c.args, Env: c.env, Dir: c.dir,
 		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr,
 		PID: s.pids.Add(1), UID: c.user.uid, GID: c.user.gid, Umask: c.umask,
-		Clock: s.clock, Random: s.cmd.Random, Terminal: s.terminal(c),
+		Clock: s.clock, Random: s.cmd.Random, Terminal: s.terminal(c), MaxFiles: int(min(s.cmd.Limits.OpenFiles, math.MaxInt32)),
 	}
 	if len(s.preopens) > 0 {
 		p.Preopens = withRoot(s.preopens)

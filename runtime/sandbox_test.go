@@ -169,12 +169,3 @@ func TestHostDirectoryIsNotMountedByDefault(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
-
-func TestLimits(t *testing.T) {
-	b := newBox(t, nil, v1.Config{})
-	script := `head -c 40000000 /dev/zero > /big`
-	got, err := run(t, b, Cmd{Args: []string{"sh", "-c", script}, Limits: vfs.Limits{Bytes: 32 << 20}})
-	if got.Status == 0 || !strings.Contains(got.Stderr, "No space left") {
-		t.Errorf("%+v, %v", got, err)
-	}
-}

@@ -105,7 +105,7 @@ func TestFuelIsTheSameEachTime(t *testing.T) {
 	_, box := pythonPool(t)
 	burn := func(n int) int64 {
 		var stats Stats
-		c := Cmd{Args: []string{"python3", "-c", fmt.Sprintf("print(sum(i * i for i in range(%d)))", n)}, Fuel: 1 << 40, Stats: &stats}
+		c := Cmd{Args: []string{"python3", "-c", fmt.Sprintf("print(sum(i * i for i in range(%d)))", n)}, Limits: Limits{Fuel: 1 << 40}, Stats: &stats}
 		if _, err := run(t, box, c); err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func TestOutOfFuel(t *testing.T) {
 	var outputs []string
 	for range 3 {
 		got, err := run(t, box, Cmd{
-			Args: []string{"python3", "-c", "for i in range(10**9): print(i, flush=True)"}, Fuel: 50_000_000,
+			Args: []string{"python3", "-c", "for i in range(10**9): print(i, flush=True)"}, Limits: Limits{Fuel: 50_000_000},
 		})
 		if !errors.Is(err, ErrOutOfFuel) || ExitStatus(err) != StatusOutOfFuel {
 			t.Fatalf("%v", err)
@@ -138,7 +138,7 @@ func TestOutOfFuel(t *testing.T) {
 	if len(outputs[0]) < 100 || outputs[0] != outputs[1] || outputs[1] != outputs[2] {
 		t.Errorf("outputs of %d, %d and %d bytes", len(outputs[0]), len(outputs[1]), len(outputs[2]))
 	}
-	if got := python(t, box, Cmd{Fuel: 1 << 40}, true, "-c", "print(6*7)"); got != "42\n<nil>" {
+	if got := python(t, box, Cmd{Limits: Limits{Fuel: 1 << 40}}, true, "-c", "print(6*7)"); got != "42\n<nil>" {
 		t.Error(got)
 	}
 }

@@ -21,6 +21,7 @@ type buildOptions struct {
 	file        string
 	tags        []string
 	args        []string
+	secrets     []string
 	contexts    []string
 	check       bool
 	target      string
@@ -53,6 +54,7 @@ The same inputs give the same digest on any machine and day: times come from SOU
 	flags.StringVarP(&o.file, "file", "f", "", "the `Boxfile`, - for standard input (default: Boxfile, Dockerfile)")
 	flags.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]` for the box")
 	flags.StringArrayVar(&o.args, "build-arg", nil, "set an ARG: `NAME=value`, or NAME to pass the host's on")
+	flags.StringArrayVar(&o.secrets, "secret", nil, "for RUN --mount=type=secret: `id=ID,src=FILE` or id=ID,env=NAME")
 	flags.StringArrayVar(&o.contexts, "build-context", nil, "a further context: `NAME=DIR`, NAME=IMAGE, NAME=oci-layout:PATH")
 	flags.BoolVar(&o.check, "check", false, "say what could be better about the Boxfile; build nothing")
 	flags.StringVar(&o.target, "target", "", "the `stage` to build (default: the last)")
@@ -107,7 +109,8 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	engine := &lazyEngine{sync.OnceValues(func() (*runtime.Engine, error) { return a.engine(ctx, compilingFor(display), warn) })}
 	options.Run, options.Snapshot, options.Progress = engine.run, engine.snapshot, display
 	options.Labels, options.Annotations = results.labels, results.annotations
-	made, err := makeBox(ctx, options, store, o.cache, results)
+	given, _ := secrets(o.secrets) // which have been read before
+	made, err := makeBox(ctx, options, store, o.cache, results, given)
 	display.Finish(made, err)
 	switch {
 	case err != nil && o.progress == "json":
@@ -122,7 +125,7 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 
 // makeBox builds a box and hands it over. It is opened first, as a run would: a box that cannot run is not kept. Nobody
 // collects garbage in the meantime.
-func makeBox(ctx context.Context, options builder.Options, store *oci.Store, cache cacheOptions, results *results) (_ *progress.Built, err error) {
+func makeBox(ctx context.Context, options builder.Options, store *oci.Store, cache cacheOptions, results *results, given buildSecrets) (_ *progress.Built, err error) {
 	held, err := store.Hold()
 	if err != nil {
 		return nil, err
@@ -140,7 +143,7 @@ func makeBox(ctx context.Context, options builder.Options, store *oci.Store, cac
 	}
 	made, err := builder.Build(ctx, options)
 	if err != nil {
-		return nil, reproducible(store, err)
+		return nil, reproducible(store, err, given)
 	}
 	root, err := store.Rootfs(made.Image)
 	if err != nil {
@@ -165,13 +168,17 @@ func (a *app) builderOptions(o buildOptions, store *oci.Store, source *builder.C
 	if err != nil {
 		return builder.Options{}, err
 	}
+	secrets, err := secrets(o.secrets)
+	if err != nil {
+		return builder.Options{}, err
+	}
 	compression, ok := map[string]oci.Compression{"zstd": oci.Zstd, "gzip": oci.Gzip}[o.compression]
 	if !ok {
 		return builder.Options{}, &usageError{err: fmt.Errorf("unknown --compression %q: zstd or gzip", o.compression)}
 	}
 	return builder.Options{
 		Boxfile: boxfile, Context: source.Root, Args: args, Target: o.target, Compression: compression,
-		Resolve: a.pulling(store, o.pull, false).Resolve, Rootfs: store.Rootfs,
+		Resolve: a.pulling(store, o.pull, false).Resolve, Rootfs: store.Rootfs, CacheMount: a.useCacheMount, Secret: secrets.find,
 	}, nil
 }
 

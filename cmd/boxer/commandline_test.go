@@ -16,6 +16,7 @@ import (
 
 	"boxer.dev/builder"
 	"boxer.dev/oci"
+	"boxer.dev/runtime"
 )
 
 // TestHelpFits holds every command's help to the width that a terminal beside something else has.
@@ -87,7 +88,7 @@ func TestUnrunnableBoxIsNotKept(t *testing.T) {
 		Rootfs:  func(v1.Image) (*oci.Rootfs, error) { return &oci.Rootfs{}, nil },
 	}
 	store.Limits.Files = 1
-	if _, err := makeBox(t.Context(), options, store, cacheOptions{}, results); !errors.Is(err, oci.ErrTooLarge) {
+	if _, err := makeBox(t.Context(), options, store, cacheOptions{}, results, nil); !errors.Is(err, oci.ErrTooLarge) {
 		t.Errorf("%v, want ErrTooLarge", err)
 	}
 	if list, err := store.List(); err != nil || len(list) > 0 {
@@ -97,12 +98,12 @@ func TestUnrunnableBoxIsNotKept(t *testing.T) {
 
 // TestRunsAreBounded: no program of a box can fill the host's memory with files.
 func TestRunsAreBounded(t *testing.T) {
-	command, err := new(app).command(runOptions{}, nil)
+	limits, err := new(limitOptions).merge(runtime.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if command.Limits.Bytes <= 0 || command.Limits.Files <= 0 {
-		t.Errorf("limits %+v", command.Limits)
+	if limits.Writable <= 0 || limits.Files <= 0 {
+		t.Errorf("limits %+v", limits)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"boxer.dev/oci"
+	"boxer.dev/runtime/capability"
 )
 
 func inspectCommand(a *app) *cobra.Command {
@@ -16,7 +17,8 @@ func inspectCommand(a *app) *cobra.Command {
 		Use:   "inspect [OPTIONS] BOX [BOX...]",
 		Short: "Show what a box is made of and how it runs",
 		Example: `  boxer inspect app
-  boxer inspect --format '{{.Digest}}' app`,
+  boxer inspect --format '{{.Digest}}' app
+  boxer inspect --format '{{.Requests}}' app`,
 		Args:              arguments(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeBoxes(-1, 0),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -37,7 +39,7 @@ func (a *app) inspect(ctx context.Context, format string, refs []string) error {
 	if err != nil {
 		return err
 	}
-	var all []*oci.Inspection
+	var all []*inspection
 	for _, ref := range refs {
 		one, err := a.inspectOne(ctx, store, ref)
 		if err != nil {
@@ -54,7 +56,13 @@ func (a *app) inspect(ctx context.Context, format string, refs []string) error {
 	return encoder.Encode(all)
 }
 
-func (a *app) inspectOne(ctx context.Context, store *oci.Store, ref string) (*oci.Inspection, error) {
+// inspection adds to what every OCI image has what a box asks for.
+type inspection struct {
+	*oci.Inspection
+	Requests capability.Requests
+}
+
+func (a *app) inspectOne(ctx context.Context, store *oci.Store, ref string) (*inspection, error) {
 	img, err := a.image(ctx, store, ref)
 	if err != nil {
 		return nil, err
@@ -67,5 +75,13 @@ func (a *app) inspectOne(ctx context.Context, store *oci.Store, ref string) (*oc
 	if err != nil {
 		return nil, err
 	}
-	return oci.Inspect(img, names...)
+	all, err := oci.Inspect(img, names...)
+	if err != nil {
+		return nil, err
+	}
+	requests, err := capability.FromLabels(all.Config.Labels)
+	if err != nil {
+		a.warn(err) // the labels are shown as they are
+	}
+	return &inspection{all, requests}, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,7 +16,7 @@ import (
 
 // mounts reads docker's -v: SOURCE:PATH[:OPTIONS], where a source with a separator (or `.`, `..`) is a host path and
 // anything else a named volume, made when it is missing. Named volumes are held until release is called.
-func (a *app) mounts(specs []string) (mounts []runtime.Mount, release func(), err error) {
+func (a *app) mounts(ctx context.Context, specs []string) (mounts []runtime.Mount, release func(), err error) {
 	var uses []*volume.Use
 	release = func() {
 		for _, use := range uses {
@@ -36,7 +37,7 @@ func (a *app) mounts(specs []string) (mounts []runtime.Mount, release func(), er
 			err = checkSource(mount.Source)
 		} else {
 			var use *volume.Use
-			if use, err = a.useVolume(mount.Source); err == nil {
+			if use, err = a.useVolume(ctx, mount.Source); err == nil {
 				mount.Source, uses = use.Mountpoint, append(uses, use)
 			}
 		}
@@ -48,12 +49,12 @@ func (a *app) mounts(specs []string) (mounts []runtime.Mount, release func(), er
 	return mounts, release, nil
 }
 
-func (a *app) useVolume(name string) (*volume.Use, error) {
+func (a *app) useVolume(ctx context.Context, name string) (*volume.Use, error) {
 	volumes, err := a.volumes()
 	if err != nil {
 		return nil, err
 	}
-	return volumes.Use(name)
+	return volumes.Use(ctx, name, nil)
 }
 
 func parseVolume(spec string) (runtime.Mount, error) {
@@ -94,4 +95,21 @@ func checkSource(source string) error {
 		return withHint(fmt.Errorf("mounting %s: no such file or directory", source), "create it first, or give a bare name to use a named volume")
 	}
 	return err
+}
+
+// withoutTargets leaves out those of some volumes whose path another one is mounted at.
+func withoutTargets(specs, others []string) []string {
+	taken := map[string]bool{}
+	for _, spec := range others {
+		if mount, err := parseVolume(spec); err == nil {
+			taken[mount.Target] = true
+		}
+	}
+	var left []string
+	for _, spec := range specs {
+		if mount, err := parseVolume(spec); err != nil || !taken[mount.Target] {
+			left = append(left, spec)
+		}
+	}
+	return left
 }

@@ -18,7 +18,7 @@ const (
 	noNetwork    = "a box has no network of its own"
 	noKernel     = "a box has no kernel of its own: it runs inside the boxer process"
 	noDevices    = "a box has only the devices under its /dev"
-	noLimits     = "limits of a box are fixed: 4 GiB of memory, 4 GiB in files; bound the boxer process with ulimit or a service manager"
+	noLimits     = "a box is bounded by --limit NAME=VALUE (`boxer run --help`), or LIMIT in its Boxfile"
 	inBoxfile    = "say it in the Boxfile: LABEL, STOPSIGNAL"
 	useVolume    = "a directory, a file or a named volume is mounted with -v"
 	onePlatform  = "there is one platform, wasip1/wasm; leave the flag out"
@@ -61,7 +61,6 @@ var (
 	refusedRunFlags = []refusedFlag{
 		{"detach", "d", noDaemon}, {"privileged", "", noPrivileges}, {"publish-all", "P", noNetwork},
 		{"init", "", noKernel}, {"oom-kill-disable", "", noKernel}, {"sig-proxy", "", "signals reach boxer itself, and end the box with it"},
-		{"read-only", "", "what a run writes is gone when it ends, so that nothing of the box changes; leave it out"},
 		{"no-healthcheck", "", "boxes have no health checks; leave it out"}, {"quiet", "q", "pulling is shown on terminals only; leave it out"},
 		{"disable-content-trust", "", "what is pulled is checked by its digest; leave it out"},
 	}
@@ -75,7 +74,7 @@ var (
 		{"ipc", "", noKernel}, {"pid", "", noKernel}, {"uts", "", noKernel}, {"userns", "", noKernel}, {"cgroupns", "", noKernel},
 		{"cgroup-parent", "", noKernel}, {"sysctl", "", noKernel}, {"ulimit", "", noLimits}, {"shm-size", "", noKernel},
 		{"runtime", "", noKernel}, {"isolation", "", noKernel},
-		{"memory", "m", noLimits}, {"memory-swap", "", noLimits}, {"memory-reservation", "", noLimits}, {"cpus", "", noLimits},
+		{"memory-swap", "", noLimits}, {"memory-reservation", "", noLimits}, {"cpus", "", noLimits},
 		{"cpu-shares", "c", noLimits}, {"cpuset-cpus", "", noLimits}, {"cpu-quota", "", noLimits}, {"cpu-period", "", noLimits},
 		{"pids-limit", "", "a box has one process"}, {"blkio-weight", "", noLimits}, {"storage-opt", "", noLimits},
 		{"restart", "", noDaemon}, {"cidfile", "", noDaemon}, {"log-driver", "", noDaemon}, {"log-opt", "", noDaemon},
@@ -92,7 +91,7 @@ var (
 	}
 	refusedBuildValues = []refusedFlag{
 		{"platform", "", onePlatform}, {"network", "", noNetwork}, {"add-host", "", noNetwork},
-		{"secret", "", "a build sees its context only"}, {"ssh", "", "a build sees its context only"},
+		{"ssh", "", "a build has no network to use a key on; a key that a command needs as a file is a secret: --secret id=NAME,src=FILE"},
 		{"memory", "m", noLimits}, {"ulimit", "", noLimits}, {"shm-size", "", noLimits}, {"cpuset-cpus", "", noLimits},
 		{"security-opt", "", noPrivileges}, {"allow", "", noPrivileges}, {"builder", "", "there is one builder; leave it out"},
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -12,7 +13,6 @@ import (
 
 	"boxer.dev/oci"
 	"boxer.dev/runtime"
-	"boxer.dev/vfs"
 )
 
 // runOptions are the flags of `boxer run`: all that the box is granted.
@@ -26,7 +26,9 @@ type runOptions struct {
 	tty           bool
 	remove        bool
 	stats         bool
-	pull          pullPolicy
+	config        string
+	limitOptions
+	pull pullPolicy
 }
 
 func runCommand(a *app) *cobra.Command {
@@ -36,13 +38,16 @@ func runCommand(a *app) *cobra.Command {
 		Short: "Run a program of a box",
 		Long: `Run a program of a box: the one its Boxfile names, or COMMAND.
 
-The box has its own files and what the flags below grant; what it writes elsewhere is in memory,
-4 GiB and a million files at most, and gone when it ends. Arguments replace CMD and follow
-ENTRYPOINT; where the first of them begins with - and there is no ENTRYPOINT, they go to the
-program that CMD names.
+The box has its own files and what the flags below grant, or boxer.yaml; what it writes elsewhere is
+in memory, 4 GiB and a million files unless bounded otherwise, and gone when it ends. Limits of the
+box's own (LIMIT in its Boxfile) count too, and what it cannot do without (ALLOW) must be granted.
+Arguments replace CMD and follow ENTRYPOINT; where the first of them begins with - and there is no
+ENTRYPOINT, they go to the program that CMD names.
 
-The exit status is the program's; 125 if boxer itself failed, 126 if the program cannot be run,
-127 if there is none, 134 if it trapped, 128 + n if signal n ended it.`,
+The exit status is the program's; 124 if it ran out of time, 125 if boxer itself failed or did not
+start it, 126 if the program cannot be run, 127 if there is none, 134 if it trapped, 137 if it does
+not start within its memory, 152 if it ran out of fuel, 153 if it wrote more than it may, 128 + n if
+signal n ended it.`,
 		Example: `  boxer run python:3.13 -c 'print("hello")'
   echo 'print("hello")' | boxer run -i python:3.13 -
   boxer run -v ./data:/data:ro -e NAME=world app
@@ -66,6 +71,8 @@ The exit status is the program's; 125 if boxer itself failed, 126 if the program
 	flags.BoolVarP(&o.interactive, "interactive", "i", false, "pass standard input on (otherwise it is empty)")
 	flags.BoolVarP(&o.tty, "tty", "t", false, "let the box see the terminal as one")
 	flags.BoolVar(&o.remove, "rm", true, "nothing is left of a run: accepted for docker's sake")
+	o.limitOptions.bind(command)
+	flags.StringVar(&o.config, "config", "", "read grants and limits from a `file` (default: boxer.yaml)")
 	flags.BoolVar(&o.stats, "stats", false, "print where time and memory went")
 	o.pull.bind(command)
 	flags.Lookup("rm").DefValue = "false" // so that help does not say "(default true)"
@@ -74,11 +81,20 @@ The exit status is the program's; 125 if boxer itself failed, 126 if the program
 }
 
 func (a *app) run(ctx context.Context, o runOptions, ref string, args []string) error {
+	config, err := a.configuration(o.config)
+	if err != nil {
+		return err
+	}
+	o.volumes = slices.Concat(withoutTargets(config.volumes, o.volumes), o.volumes)
+	o.env = slices.Concat(config.env, o.env)
 	command, err := a.command(o, args)
 	if err != nil {
 		return err
 	}
-	mounts, release, err := a.mounts(o.volumes)
+	if command.Limits, err = o.merge(config.limits); err != nil {
+		return err
+	}
+	mounts, release, err := a.mounts(ctx, o.volumes)
 	defer release()
 	if err != nil {
 		return err
@@ -151,7 +167,6 @@ func (a *app) command(o runOptions, args []string) (*runtime.Cmd, error) {
 	command := &runtime.Cmd{
 		Args: args, Env: env, Dir: o.workdir, User: o.user,
 		Stdout: a.stdout, Stderr: a.stderr, Terminal: terminal, Preopens: preopens,
-		Limits: vfs.Limits{Bytes: 4 << 30, Files: 1_000_000},
 	}
 	if o.interactive {
 		command.Stdin = a.stdin

@@ -6,6 +6,7 @@
 package volume
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -181,28 +182,100 @@ func (s *Store) List() ([]Volume, error) {
 // Use is a volume that cannot be removed until Close.
 type Use struct {
 	Volume
+	New  bool // it was created for this use
 	lock *lockfile.Lock
 }
 
 // Close lets go of the volume.
-func (u *Use) Close() error { return u.lock.Close() }
+func (u *Use) Close() error {
+	now := time.Now()
+	return errors.Join(os.Chtimes(u.useLock(), now, now), u.lock.Close())
+}
 
-// Use returns the volume of a name for mounting, creating it if there is none.
-func (s *Store) Use(name string) (*Use, error) {
+func (v Volume) useLock() string { return filepath.Join(filepath.Dir(v.Mountpoint), useLock) }
+
+// UsedAt is when the volume was last let go of; when it was created, if nobody has used it.
+func (v Volume) UsedAt() time.Time {
+	info, err := os.Stat(v.useLock())
+	if err != nil {
+		return v.CreatedAt
+	}
+	return info.ModTime()
+}
+
+// Size counts the bytes of the volume's files.
+func (v Volume) Size() int64 { return treeSize(v.Mountpoint) }
+
+// Use returns the volume of a name for mounting, creating it if there is none. It waits until nobody uses it alone.
+func (s *Store) Use(ctx context.Context, name string, labels map[string]string) (*Use, error) {
+	return s.use(ctx, name, labels, lockfile.TryShared, lockfile.Shared)
+}
+
+// UseAlone is Use for one who must be the only one: it waits until nobody else uses the volume.
+func (s *Store) UseAlone(ctx context.Context, name string, labels map[string]string) (*Use, error) {
+	return s.use(ctx, name, labels, lockfile.TryExclusive, lockfile.Exclusive)
+}
+
+// TryUseAlone is UseAlone that answers ErrInUse rather than wait.
+func (s *Store) TryUseAlone(name string, labels map[string]string) (*Use, error) {
+	return s.tryUse(name, labels, lockfile.TryExclusive)
+}
+
+type locking func(file string) (*lockfile.Lock, error)
+
+func (s *Store) use(ctx context.Context, name string, labels map[string]string, try, wait locking) (*Use, error) {
+	for {
+		use, err := s.tryUse(name, labels, try)
+		if !errors.Is(err, ErrInUse) {
+			return use, err
+		}
+		if err := await(ctx, filepath.Join(s.dir, name, useLock), wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// await waits until a lock could be had. It does not keep it: locks are taken under the store's own, or the volume could be gone.
+func await(ctx context.Context, file string, wait locking) error {
+	done := make(chan error, 1)
+	go func() {
+		lock, err := wait(file)
+		if err == nil {
+			err = lock.Close()
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if errors.Is(err, fs.ErrNotExist) { // it was removed
+			return nil
+		}
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Store) tryUse(name string, labels map[string]string, try locking) (*Use, error) {
 	lock, err := s.lock()
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Close()
-	v, err := s.create(name, nil)
+	_, err = s.read(name)
+	created := errors.Is(err, ErrNotFound)
+	v, err := s.create(name, labels)
 	if err != nil {
 		return nil, err
 	}
-	using, err := lockfile.Shared(filepath.Join(s.dir, v.Name, useLock))
+	using, err := try(filepath.Join(s.dir, v.Name, useLock))
+	if errors.Is(err, lockfile.ErrLocked) {
+		return nil, fmt.Errorf("%w: %s", ErrInUse, v.Name)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &Use{v, using}, nil
+	return &Use{v, created, using}, nil
 }
 
 // Remove removes a volume and its files. Errors are ErrNotFound and ErrInUse.
@@ -269,7 +342,7 @@ func (s *Store) Prune(all bool) (Pruned, error) {
 		if !all && !v.Anonymous {
 			continue
 		}
-		size := treeSize(v.Mountpoint)
+		size := v.Size()
 		err := s.Remove(v.Name)
 		if errors.Is(err, ErrInUse) || errors.Is(err, ErrNotFound) {
 			continue

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -108,11 +109,11 @@ func TestRemove(t *testing.T) {
 
 func TestVolumeInUseStays(t *testing.T) {
 	s := newVolumes(t)
-	one, err := s.Use("data")
+	one, err := s.Use(t.Context(), "data", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := s.Use("data")
+	two, err := s.Use(t.Context(), "data", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func TestConcurrentUse(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for range 20 {
-				use, err := s.Use("data")
+				use, err := s.Use(t.Context(), "data", nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -176,4 +177,51 @@ func TestConcurrentUse(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+func TestUseAlone(t *testing.T) {
+	s := newVolumes(t)
+	alone, err := s.UseAlone(t.Context(), "cache", map[string]string{"id": "/root/.cache"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !alone.New || alone.Labels["id"] != "/root/.cache" {
+		t.Errorf("%+v", alone)
+	}
+	if _, err := s.TryUseAlone("cache", nil); !errors.Is(err, ErrInUse) {
+		t.Errorf("a second one alone: %v", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Use(ended, "cache", nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("waiting when the context has ended: %v", err)
+	}
+	if _, err := s.Create("other", nil); err != nil { // nobody waits with the store locked
+		t.Error(err)
+	}
+
+	got := make(chan error)
+	for range 4 {
+		go func() {
+			use, err := s.UseAlone(t.Context(), "cache", nil)
+			if err == nil && use.New {
+				err = errors.New("it was made twice")
+			}
+			if err == nil {
+				err = use.Close()
+			}
+			got <- err
+		}()
+	}
+	if err := alone.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+	}
+	if list, err := s.List(); err != nil || len(list) != 2 || list[0].UsedAt().Before(list[0].CreatedAt) {
+		t.Errorf("%v, %v", list, err)
+	}
 }

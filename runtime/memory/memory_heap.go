@@ -10,6 +10,7 @@ import (
 
 // Memory is a linear memory (experimental.LinearMemory) on the Go heap.
 type Memory struct {
+	share
 	buffer []byte
 	image  *Image
 }
@@ -17,8 +18,11 @@ type Memory struct {
 // New makes a memory of up to max bytes.
 func New(max uint64) *Memory { return &Memory{} }
 
-// Reallocate implements experimental.LinearMemory.
+// Reallocate implements experimental.LinearMemory. Nil means that there is no such memory.
 func (m *Memory) Reallocate(size uint64) []byte {
+	if !m.grow(size) {
+		return nil
+	}
 	if grow := int(size) - len(m.buffer); grow > 0 {
 		m.buffer = append(m.buffer, make([]byte, grow)...)
 	}
@@ -26,7 +30,10 @@ func (m *Memory) Reallocate(size uint64) []byte {
 }
 
 // Free implements experimental.LinearMemory.
-func (m *Memory) Free() { m.buffer, m.image = nil, nil }
+func (m *Memory) Free() {
+	m.Settle()
+	m.buffer, m.image = nil, nil
+}
 
 // New makes a memory that begins as a copy of the image.
 func (i *Image) New(max uint64) (*Memory, error) {

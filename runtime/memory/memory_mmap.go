@@ -13,6 +13,7 @@ import (
 // Memory is a linear memory (experimental.LinearMemory). Addresses are reserved for all that it may become, so that it
 // grows without being copied, costs nothing where it is not touched, and is no work for the garbage collector.
 type Memory struct {
+	share
 	reserved []byte
 	size     uint64 // of what can be used
 	image    *Image
@@ -36,7 +37,7 @@ func New(max uint64) *Memory {
 
 // Reallocate implements experimental.LinearMemory. Nil means that there is no such memory.
 func (m *Memory) Reallocate(size uint64) []byte {
-	if size > uint64(len(m.reserved)) {
+	if size > uint64(len(m.reserved)) || !m.grow(size) {
 		return nil
 	}
 	if size > m.size {
@@ -50,6 +51,7 @@ func (m *Memory) Reallocate(size uint64) []byte {
 
 // Free implements experimental.LinearMemory.
 func (m *Memory) Free() {
+	m.Settle()
 	if m.reserved != nil {
 		_ = unix.Munmap(m.reserved)
 		m.reserved, m.image = nil, nil

@@ -90,6 +90,16 @@ var acts = map[string]func(args []string) error{
 			os.Stdout.Write(line[:n])
 		}
 	},
+	"open": func(args []string) error { // the file, as often as can be
+		for n := 0; ; n++ {
+			file, err := os.Open(args[0])
+			if err != nil {
+				fmt.Println(n, err)
+				return nil
+			}
+			defer file.Close()
+		}
+	},
 	"symlink": func(args []string) error { return os.Symlink(args[0], args[1]) },
 	"panic":   func([]string) error { panic("on purpose") },
 	"memory": func([]string) error {

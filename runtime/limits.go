@@ -1,0 +1,209 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"boxer.dev/runtime/capability"
+)
+
+// Limits bound a run; the zero value is no bound. The box's own, which its Boxfile sets by LIMIT, count too: of two the
+// smaller.
+type Limits = capability.Limits
+
+// LimitError is the end of a run that reached a limit, or of one that cannot start within it.
+type LimitError struct {
+	Limit Limits // the one limit
+	Own   bool   // it is the box's own
+	// Status is what a process reports: StatusDeadline, StatusOutOfFuel, StatusOutput or StatusMemory.
+	Status int
+}
+
+// Unwrap is ErrOutOfFuel, if that is what the run was.
+func (e *LimitError) Unwrap() error {
+	if e.Status == StatusOutOfFuel {
+		return ErrOutOfFuel
+	}
+	return nil
+}
+
+func (e *LimitError) Error() string {
+	switch e.Status {
+	case StatusMemory:
+		return fmt.Sprintf("it does not start within %s", e.Limit)
+	case StatusDeadline:
+		return fmt.Sprintf("the run was ended: it took longer than %s", e.Limit)
+	case StatusOutOfFuel:
+		return fmt.Sprintf("the run was ended: it executed more than %s", e.Limit)
+	}
+	return fmt.Sprintf("the run was ended: it wrote more than %s", e.Limit)
+}
+
+// Hint says whose limit it is.
+func (e *LimitError) Hint() string {
+	if e.Own {
+		return fmt.Sprintf("it is the box's own: LIMIT %s in its Boxfile", e.Limit)
+	}
+	name, _, _ := strings.Cut(e.Limit.String(), "=")
+	return fmt.Sprintf("it may be given more: boxer run --limit %s=…", name)
+}
+
+// granted is a run as it may be: its limits narrowed by those of the box, and the box granted what it cannot do without.
+func (b *Box) granted(c *Cmd) (*Cmd, error) {
+	if len(b.requests.Needs) == 0 && b.requests.Limits == (Limits{}) && c.Limits == (Limits{}) {
+		return c, nil
+	}
+	narrowed := *c
+	narrowed.Limits = c.Limits.Narrow(b.requests.Limits)
+	l := &narrowed.Limits
+	if len(b.requests.Needs) > 0 {
+		if err := b.requests.Check(b.grants(&narrowed)); err != nil {
+			return nil, err
+		}
+	}
+	if l.FixedClock && c.Now == nil {
+		narrowed.Now = fixedClock()
+	}
+	if l.SeededRandom && c.Random == nil {
+		narrowed.Random = seededRandom()
+	}
+	if l.CPU > 0 {
+		b.engine.warn(fmt.Errorf("this version does not hold the limit %s: the run may use more", Limits{CPU: l.CPU}))
+	}
+	return &narrowed, nil
+}
+
+func (b *Box) grants(c *Cmd) capability.Grants {
+	g := capability.Grants{Stdin: c.Stdin != nil, FixedClock: c.Limits.FixedClock, SeededRandom: c.Limits.SeededRandom}
+	for _, variable := range b.environ(c) {
+		name, _, _ := strings.Cut(variable, "=")
+		g.Env = append(g.Env, name)
+	}
+	for _, m := range c.Mounts {
+		g.Mounts = append(g.Mounts, capability.Mounted{Path: path.Clean(m.Target), ReadOnly: m.ReadOnly || c.Limits.ReadOnly})
+	}
+	for _, p := range c.Preopens {
+		g.Mounts = append(g.Mounts, capability.Mounted{Path: path.Clean(p.Guest), ReadOnly: p.ReadOnly || c.Limits.ReadOnly})
+	}
+	return g
+}
+
+// reached is the error for one limit of a run.
+func (s *sandbox) reached(one Limits, status int) *LimitError {
+	return &LimitError{Limit: one, Status: status, Own: s.box.requests.Limits.Narrow(one) == s.box.requests.Limits}
+}
+
+// bounded gives a context that ends with the limits of the run which end it.
+func (s *sandbox) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	l := s.cmd.Limits
+	if l.Timeout <= 0 && l.Output <= 0 {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.end = cancel
+	if l.Output > 0 {
+		left := new(atomic.Int64)
+		left.Store(l.Output)
+		end := func() { cancel(s.reached(Limits{Output: l.Output}, StatusOutput)) }
+		s.cmd.Stdout = boundedWriter(s.cmd.Stdout, left, end)
+		s.cmd.Stderr = boundedWriter(s.cmd.Stderr, left, end)
+	}
+	return ctx, func() {
+		if s.deadline != nil {
+			s.deadline.Stop()
+		}
+		cancel(nil)
+	}
+}
+
+// begin starts the clock of the run's deadline when its first program starts: what boxer does before that is not the run's.
+func (s *sandbox) begin() {
+	s.begun.Do(func() {
+		if timeout := s.cmd.Limits.Timeout; timeout > 0 {
+			s.deadline = time.AfterFunc(timeout, func() { s.end(s.reached(Limits{Timeout: timeout}, StatusDeadline)) })
+		}
+	})
+}
+
+// atLimit is the error of a run whose first command ended with err: the limit that it reached, if it did. The programs of a
+// run do not always say so: a shell only knows that it was ended, and who writes may think of a full disk.
+func (s *sandbox) atLimit(ctx context.Context, err error) error {
+	if errors.Is(err, ErrOutOfFuel) {
+		return s.reached(Limits{Fuel: s.cmd.Limits.Fuel}, StatusOutOfFuel)
+	}
+	var limit *LimitError
+	if errors.As(context.Cause(ctx), &limit) && (err != nil || limit.Status == StatusOutput) {
+		return limit
+	}
+	return err
+}
+
+// bound writes until it has used up what is left, and then ends the run.
+type bound struct {
+	to   io.Writer
+	left *atomic.Int64
+	end  func()
+}
+
+// boundedWriter counts what is discarded, too.
+func boundedWriter(to io.Writer, left *atomic.Int64, end func()) io.Writer {
+	if to == nil {
+		to = io.Discard
+	}
+	return &bound{to, left, end}
+}
+
+var errOutputLimit = errors.New("the limit of output is reached")
+
+func (b *bound) Write(p []byte) (int, error) {
+	left := b.left.Add(-int64(len(p)))
+	if left >= 0 {
+		return b.to.Write(p)
+	}
+	b.end()
+	n, err := 0, error(nil)
+	if room := int64(len(p)) + left; room > 0 {
+		n, err = b.to.Write(p[:room])
+	}
+	return n, errors.Join(errOutputLimit, err)
+}
+
+// SetWriteDeadline wakes a Write, where that is possible.
+func (b *bound) SetWriteDeadline(t time.Time) error {
+	if d, ok := b.to.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		return d.SetWriteDeadline(t)
+	}
+	return errors.ErrUnsupported
+}
+
+// fixedTime is what a fixed clock begins with: the earliest time that zip files can hold, as in builds.
+var fixedTime = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// fixedClock moves only by being read, a little, so that a program which waits for it to move comes to an end.
+func fixedClock() func() time.Time {
+	var reads atomic.Int64
+	return func() time.Time { return fixedTime.Add(time.Duration(reads.Add(1)) * time.Microsecond) }
+}
+
+// seededRandom gives the same numbers to every run.
+func seededRandom() io.Reader { return &seeded{source: rand.NewChaCha8([32]byte{})} }
+
+// seeded may be read by the several programs of a run at once.
+type seeded struct {
+	lock   sync.Mutex
+	source *rand.ChaCha8
+}
+
+func (s *seeded) Read(p []byte) (int, error) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return s.source.Read(p)
+}

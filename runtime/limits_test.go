@@ -1,0 +1,222 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"boxer.dev/runtime/capability"
+	"boxer.dev/vfs"
+)
+
+// asking makes a configuration that asks for what LIMIT and ALLOW say.
+func asking(limit, allow string) v1.Config {
+	return v1.Config{Labels: map[string]string{capability.LimitLabel: limit, capability.AllowLabel: allow}}
+}
+
+func TestLimitsOfFiles(t *testing.T) {
+	b := newBox(t, map[string]string{"/file": "x"}, v1.Config{})
+	for _, test := range []struct {
+		limits Limits
+		script string
+		want   string // in what is printed
+	}{
+		{Limits{Writable: 32 << 20}, `head -c 40000000 /dev/zero > /big`, "No space left"},
+		{Limits{Files: 8}, `for i in 1 2 3 4 5 6 7 8 9; do touch /$i; done`, "No space left"},
+		{Limits{ReadOnly: true}, `touch /new`, "Read-only file system"},
+		{Limits{ReadOnly: true}, `echo x >> /file`, "Read-only file system"},
+		{Limits{ReadOnly: true}, `rm /file`, "Read-only file system"},
+		{Limits{ReadOnly: true}, `mv /file /other`, "Read-only file system"},
+		{Limits{ReadOnly: true}, `chmod 600 /file`, "Read-only file system"},
+		{Limits{ReadOnly: true}, `cat /file; pwd; echo fine > /dev/null`, "x/work"},
+		{Limits{OpenFiles: 10}, `guest open /file`, "6 "}, // three streams and the root are open
+	} {
+		got, err := run(t, b, Cmd{Args: []string{"sh", "-c", test.script}, Dir: "/work", Limits: test.limits})
+		if !strings.Contains(got.Stdout+got.Stderr, test.want) {
+			t.Errorf("%v: %s: %+v, %v; want %q", test.limits, test.script, got, err, test.want)
+		}
+	}
+}
+
+// TestMemoryLimit: memory grows up to the limit, and programs of one run share it.
+func TestMemoryLimit(t *testing.T) {
+	b := newBox(t, nil, v1.Config{})
+	got, err := run(t, b, Cmd{Args: []string{"guest", "memory"}, Limits: Limits{Memory: 32 << 20}})
+	if got.Status != 2 || !strings.Contains(got.Stderr, "out of memory") { // as Go's runtime takes it
+		t.Errorf("with too little: %+v, %v", got, err)
+	}
+	var stats Stats
+	got, err = run(t, b, Cmd{Args: []string{"guest", "memory"}, Limits: Limits{Memory: 256 << 20}, Stats: &stats})
+	if err != nil || stats.PeakMemory < 64<<20 {
+		t.Errorf("with enough: %+v, %v, %d", got, err, stats.PeakMemory)
+	}
+	var limit *LimitError
+	got, err = run(t, b, Cmd{Args: []string{"guest"}, Limits: Limits{Memory: 64 << 10}})
+	if got.Status != StatusMemory || !errors.As(err, &limit) {
+		t.Errorf("with too little to start: %+v, %v", got, err)
+	}
+}
+
+// TestMemoryLimitOfInstances: the limit is the run's, and not left to the next that gets the instance.
+func TestMemoryLimitOfInstances(t *testing.T) {
+	needCompiler(t)
+	const page = 64 << 10
+	e := newEngine(t, Options{Keep: 2})
+	b := load(t, e, imaged(t, e, initialised(nil, growMemory)))
+	for i, test := range []struct{ limit, peak int64 }{
+		{page, page}, {0, 2 * page}, {page, page}, {2 * page, 2 * page}, {page, page}, {0, 2 * page}, {3 * page, 2 * page},
+	} {
+		var stats Stats
+		got, err := run(t, b, Cmd{Args: []string{"/p"}, Limits: Limits{Memory: test.limit}, Stats: &stats})
+		if err != nil || got.Stdout != "*#" || stats.PeakMemory != uint64(test.peak) || stats.Restored != 1 {
+			t.Errorf("run %d, limit %d: %+v, %v, %d", i, test.limit, got, err, stats.PeakMemory)
+		}
+		e.Settle()
+	}
+	if got, err := run(t, b, Cmd{Args: []string{"/p"}, Limits: Limits{Memory: page - 1}}); got.Status != StatusMemory {
+		t.Errorf("an image larger than the limit: %+v, %v", got, err)
+	}
+	if got, err := run(t, b, Cmd{Args: []string{"/p"}}); err != nil {
+		t.Errorf("after it: %+v, %v", got, err)
+	}
+}
+
+// TestOutputLimit: not a byte more is written, to both streams together, and the run ends (snekbox #81).
+func TestOutputLimit(t *testing.T) {
+	b := newBox(t, nil, v1.Config{})
+	for _, args := range [][]string{
+		{"guest", "echo"},
+		{"sh", "-c", "while :; do echo 1234567; done"},
+		{"sh", "-c", "while :; do echo 1234567; echo 1234567 >&2; done"},
+		{"sh", "-c", "cat > /dev/stdout; echo 1234567; exit 0"},
+		{"sh", "-c", "cat | cat | cat"},
+	} {
+		var output bytes.Buffer
+		input := strings.NewReader(strings.Repeat("1234567\n", 10_000))
+		got, err := run(t, b, Cmd{Args: args, Stdin: input, Stdout: &output, Stderr: &output, Limits: Limits{Output: 1001}})
+		var limit *LimitError
+		if output.Len() != 1001 || got.Status != StatusOutput || !errors.As(err, &limit) {
+			t.Errorf("%q: %d bytes, %v", args, output.Len(), err)
+		}
+	}
+	// What stays in the box is no output, and a limit that is just met is none that was reached.
+	got, err := run(t, b, Cmd{Args: []string{"sh", "-c", "seq 1000 | tail -1; seq 1000 > /file; printf 12345"}, Limits: Limits{Output: 10}})
+	if err != nil || got.Stdout != "1000\n12345" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	// Output that nobody wants counts too.
+	if err := b.Run(context.Background(), &Cmd{Args: []string{"sh", "-c", "while :; do echo 1234567; done"}, Limits: Limits{Output: 1001}}); ExitStatus(err) != StatusOutput {
+		t.Errorf("discarded: %v", err)
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	b := newBox(t, nil, asking("timeout=1h", ""))
+	for _, args := range [][]string{
+		{"guest", "sleep"}, {"sh", "-c", "sleep 3600; echo on"}, {"sh", "-c", "while :; do :; done"}, {"guest", "echo"}, {"sleep", "3600"},
+	} {
+		got, err := run(t, b, Cmd{Args: args, Stdin: neverReader{}, Limits: Limits{Timeout: 20 * time.Millisecond}})
+		var limit *LimitError
+		if got.Status != StatusDeadline || !errors.As(err, &limit) || limit.Own || strings.Contains(got.Stdout, "on") {
+			t.Errorf("%q: %+v, %v", args, got, err)
+		}
+	}
+	own := newBox(t, nil, asking("timeout=20ms", ""))
+	got, err := run(t, own, Cmd{Args: []string{"guest", "sleep"}, Limits: Limits{Timeout: time.Hour}})
+	var limit *LimitError
+	if got.Status != StatusDeadline || !errors.As(err, &limit) || !limit.Own {
+		t.Errorf("the box's own: %+v, %v", got, err)
+	}
+	if got, err := run(t, b, Cmd{Args: []string{"guest"}}); err != nil {
+		t.Errorf("in time: %+v, %v", got, err)
+	}
+}
+
+// neverReader is an input that never comes.
+type neverReader struct{}
+
+func (neverReader) Read([]byte) (int, error) { select {} }
+
+func TestClockAndRandomness(t *testing.T) {
+	b := newBox(t, nil, v1.Config{})
+	fixed := Limits{FixedClock: true, SeededRandom: true}
+	got, err := run(t, b, Cmd{Args: []string{"guest", "now"}, Limits: fixed})
+	if err != nil || got.Stdout != "1980-01-01T00:00:00Z\n" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	draw := Cmd{Args: []string{"sh", "-c", "head -c 16 /dev/urandom | base64"}, Limits: fixed}
+	one, _ := run(t, b, draw)
+	two, _ := run(t, b, draw)
+	draw.Limits = Limits{}
+	other, _ := run(t, b, draw)
+	if one.Stdout != two.Stdout || one.Stdout == other.Stdout {
+		t.Errorf("seeded: %q and %q; else %q", one.Stdout, two.Stdout, other.Stdout)
+	}
+}
+
+// TestRequestsOfBox: what a box needs must be granted before anything runs; what it was not told of may be granted all the same.
+func TestRequestsOfBox(t *testing.T) {
+	dir := t.TempDir()
+	b := newBox(t, nil, asking("memory=1G", "mount=/data:ro env=TOKEN stdin clock"))
+	granted := Cmd{
+		Args: []string{"guest", "ls", "/more"}, Env: []string{"TOKEN=x", "OTHER=y"}, Stdin: strings.NewReader(""),
+		Mounts: []Mount{{Source: dir, Target: "/data/", ReadOnly: true}, {Source: dir, Target: "/more"}},
+	}
+	if got, err := run(t, b, granted); err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for what, take := range map[string]func(*Cmd){
+		"mount": func(c *Cmd) { c.Mounts = c.Mounts[1:] },
+		"env":   func(c *Cmd) { c.Env = c.Env[1:] },
+		"stdin": func(c *Cmd) { c.Stdin = nil },
+		"clock": func(c *Cmd) { c.Limits.FixedClock = true },
+	} {
+		c := granted
+		take(&c)
+		got, err := run(t, b, c)
+		var missing *capability.MissingError
+		if !errors.As(err, &missing) || string(missing.Need.Kind) != what || got.Status != StatusFailure {
+			t.Errorf("without %s: %+v, %v", what, got, err)
+		}
+	}
+	// A variable that the image sets is there.
+	config := asking("", "env=SET")
+	config.Env = []string{"SET=by the image"}
+	if got, err := run(t, newBox(t, nil, config), Cmd{Args: []string{"guest"}}); err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestHostileRequests: a box that says what nobody understands does not run.
+func TestHostileRequests(t *testing.T) {
+	e, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, config := range []v1.Config{asking("memory=-5", ""), asking("\x1b[31m", ""), asking("", "mount=../../etc"), asking("no-limit", "")} {
+		if _, err := e.NewBox(vfs.New(), config); err == nil || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%v: %v", config.Labels, err)
+		}
+	}
+}
+
+// TestLimitsNotHeld: a limit that means nothing yet is not passed over in silence.
+func TestLimitsNotHeld(t *testing.T) {
+	var warnings []string
+	e := newEngine(t, Options{Warn: func(err error) { warnings = append(warnings, err.Error()) }})
+	b, err := e.NewBox(vfs.New(), asking("cpu=5s memory=1G", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := run(t, b, Cmd{Args: []string{"true"}, Limits: Limits{CPU: 2 * time.Second}}); err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "cpu=2s:") {
+		t.Errorf("%q", warnings)
+	}
+}

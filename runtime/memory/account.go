@@ -1,0 +1,54 @@
+package memory
+
+import "sync/atomic"
+
+// Account bounds the sizes of several memories together. It is safe for concurrent use.
+type Account struct {
+	limit uint64
+	used  atomic.Uint64
+}
+
+// NewAccount makes an account that allows so many bytes.
+func NewAccount(limit uint64) *Account { return &Account{limit: limit} }
+
+func (a *Account) take(n uint64) bool {
+	if used := a.used.Add(n); used > a.limit || used < n {
+		a.used.Add(-n)
+		return false
+	}
+	return true
+}
+
+// share is what one memory has of an account. The zero value has no account, and no bound.
+type share struct {
+	account *Account
+	charged uint64
+}
+
+// Charge puts a memory of so many bytes, and what it grows by, on an account until Settle. It reports whether there was room.
+// A nil account has any.
+func (s *share) Charge(a *Account, size uint64) bool {
+	s.Settle()
+	s.account = a
+	return s.grow(size)
+}
+
+// Settle takes the memory off its account.
+func (s *share) Settle() {
+	if s.account != nil {
+		s.account.used.Add(-s.charged)
+	}
+	*s = share{}
+}
+
+// grow reports whether the memory may be of a size.
+func (s *share) grow(size uint64) bool {
+	if s.account == nil || size <= s.charged {
+		return true
+	}
+	if !s.account.take(size - s.charged) {
+		return false
+	}
+	s.charged = size
+	return true
+}
