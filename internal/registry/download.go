@@ -15,18 +15,15 @@ import (
 // blob reads a blob from an offset to the end that its descriptor gives it, across broken connections. Its digest is the
 // reader's to check.
 func (r *Repository) blob(ctx context.Context, d v1.Descriptor, offset int64) io.ReadCloser {
-	watched, alive, stop := watch(ctx)
-	return &blobReader{repository: r, parent: ctx, ctx: watched, alive: alive, stop: stop, blob: d, at: offset}
+	return &blobReader{repository: r, ctx: ctx, blob: d, at: offset}
 }
 
 type blobReader struct {
 	repository *Repository
-	parent     context.Context
-	ctx        context.Context // of the current connection: it ends when nothing comes
-	alive      func()
-	stop       func()
+	ctx        context.Context
 	blob       v1.Descriptor
-	at         int64 // in the blob
+	at         int64  // in the blob
+	watch      *watch // over the connection, if there is one
 	body       io.ReadCloser
 	failures   int // since the last progress
 	gained     int64
@@ -59,21 +56,30 @@ func (b *blobReader) read(p []byte) (int, error) {
 	}
 	if b.body == nil {
 		if err := b.connect(); err != nil {
-			return 0, err
+			return 0, b.cause(err)
 		}
 	}
+	b.watch.wait()
 	n, err := b.body.Read(p)
-	b.alive()
+	b.watch.pause()
 	if left := b.blob.Size - b.at; int64(n) > left {
 		return 0, fmt.Errorf("%w: it is larger than the %d bytes it is described with", oci.ErrCorrupt, b.blob.Size)
 	}
 	if err == io.EOF && b.at+int64(n) < b.blob.Size {
 		err = b.ended(b.at + int64(n))
 	}
-	if cause := context.Cause(b.ctx); err != nil && err != io.EOF && cause != nil {
-		err = cause
+	if err != nil && err != io.EOF {
+		err = b.cause(err)
 	}
 	return n, err
+}
+
+// cause is why a connection failed, if that was our doing.
+func (b *blobReader) cause(err error) error {
+	if cause := context.Cause(b.watch.ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // ended is what is wrong with a blob that ends too early, which may be the network's fault.
@@ -84,20 +90,20 @@ func (b *blobReader) ended(at int64) error {
 // again pauses after a failure, and prepares another connection.
 func (b *blobReader) again(failure error) error {
 	b.disconnect()
-	b.stop()
 	if errors.Is(failure, oci.ErrCorrupt) && !errors.Is(failure, io.ErrUnexpectedEOF) {
 		return failure
 	}
-	if err := b.repository.backoff.pause(b.parent, b.failures, failure); err != nil {
+	if err := b.repository.backoff.pause(b.ctx, b.failures, failure); err != nil {
 		return err
 	}
 	b.failures++
-	b.ctx, b.alive, b.stop = watch(b.parent)
 	return nil
 }
 
 func (b *blobReader) connect() error {
-	request, err := b.repository.request(b.ctx, http.MethodGet, "/blobs/"+b.blob.Digest.String())
+	b.disconnect()
+	b.watch = newWatch(b.ctx, b.repository.backoff.Stall)
+	request, err := b.repository.request(b.watch.ctx, http.MethodGet, "/blobs/"+b.blob.Digest.String())
 	if err != nil {
 		return err
 	}
@@ -108,9 +114,6 @@ func (b *blobReader) connect() error {
 	}
 	response, err := b.repository.do(request, want...)
 	if err != nil {
-		if cause := context.Cause(b.ctx); cause != nil {
-			return cause
-		}
 		return err
 	}
 	b.body = response.Body
@@ -144,13 +147,13 @@ func (b *blobReader) skip(length int64) error {
 	for left := b.at; left > 0; {
 		n, err := io.CopyN(io.Discard, b.body, min(left, 1<<20))
 		left -= n
+		b.watch.wait()
 		if err == io.EOF {
 			return b.ended(b.at - left)
 		}
 		if err != nil {
 			return err
 		}
-		b.alive()
 	}
 	return nil
 }
@@ -160,11 +163,13 @@ func (b *blobReader) disconnect() {
 		b.body.Close()
 		b.body = nil
 	}
+	if b.watch != nil {
+		b.watch.stop()
+	}
 }
 
 // Close lets go of the connection.
 func (b *blobReader) Close() error {
 	b.disconnect()
-	b.stop()
 	return nil
 }

@@ -413,6 +413,26 @@ func TestPullsAtOnce(t *testing.T) {
 	whole(t, store, ref)
 }
 
+// A registry that falls silent in the middle of a blob is left, and asked again.
+func TestStall(t *testing.T) {
+	server, ref, layer := published(t, registrytest.Options{})
+	silent := times(1, func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		w.Write(make([]byte, 0))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		return true
+	})
+	server.with(on("GET", digestOfLayer(t, layer), silent))
+	client, pauses := impatient(Options{Backoff: Backoff{Stall: 50 * time.Millisecond}})
+	store := newStore(t)
+	_, err := client.Pull(t.Context(), store, ref)
+	check(t, err)
+	whole(t, store, ref)
+	if len(*pauses) == 0 {
+		t.Error("it did not fall silent")
+	}
+}
+
 // Who cancels is not kept waiting by a registry that sends nothing.
 func TestCancel(t *testing.T) {
 	server, ref, layer := published(t, registrytest.Options{})

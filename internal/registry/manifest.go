@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -22,6 +23,9 @@ import (
 // maxManifest is the size, in bytes, up to which registries have to take manifests (OCI distribution-spec 1.1, "Pushing
 // Manifests").
 const maxManifest = 4 << 20
+
+// maxManifestTime is how long a manifest may take with all attempts to get it: it could come drop by drop for ever.
+const maxManifestTime = 10 * time.Minute
 
 // accepted are the manifests that we ask for.
 var accepted = strings.Join([]string{
@@ -37,6 +41,8 @@ type document struct {
 // manifest gets a manifest or an index by tag or digest. Errors are oci.ErrNotFound, ErrCorrupt and ErrTooLarge, and those of
 // the registry.
 func (r *Repository) manifest(ctx context.Context, identifier string) (*document, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxManifestTime)
+	defer cancel()
 	request, err := r.request(ctx, http.MethodGet, "/manifests/"+identifier)
 	if err != nil {
 		return nil, err

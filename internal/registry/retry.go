@@ -22,6 +22,7 @@ type Backoff struct {
 	Attempts int           // without progress; default 6
 	First    time.Duration // the pause after the first failure, doubled by each further one; default 500 ms
 	Longest  time.Duration // pause, also one that a registry asks for by Retry-After; default 60 s
+	Stall    time.Duration // how long the other side may do nothing in the middle of a transfer; default 60 s
 	// Sleep waits; nil: for as long as it is told to, or until ctx is done.
 	Sleep func(ctx context.Context, pause time.Duration) error
 	// Waiting, if set, is told of each pause and its reason.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -127,14 +128,29 @@ func explainConnection(err error, host string) error {
 	return err
 }
 
-// stall is how long a transfer may stand still.
-const stall = time.Minute
+var errStalled = errors.New("the transfer stood still")
 
-var errStalled = errors.New("nothing came for a minute")
+// watch ends a transfer in which nothing happens while something should.
+type watch struct {
+	ctx   context.Context
+	end   context.CancelCauseFunc
+	timer *time.Timer
+	still time.Duration
+}
 
-// watch cancels a transfer that stands still. alive is to be called whenever it does not.
-func watch(ctx context.Context) (watched context.Context, alive func(), stop func()) {
-	watched, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(stall, func() { cancel(errStalled) })
-	return watched, func() { timer.Reset(stall) }, func() { timer.Stop(); cancel(nil) }
+// newWatch begins to wait for something to happen.
+func newWatch(ctx context.Context, still time.Duration) *watch {
+	w := &watch{still: cmp.Or(still, time.Minute)}
+	w.ctx, w.end = context.WithCancelCause(ctx)
+	w.timer = time.AfterFunc(w.still, func() { w.end(errStalled) })
+	return w
+}
+
+// wait says that the other side is to do something now, pause that we are.
+func (w *watch) wait()  { w.timer.Reset(w.still) }
+func (w *watch) pause() { w.timer.Stop() }
+
+func (w *watch) stop() {
+	w.timer.Stop()
+	w.end(nil)
 }

@@ -187,11 +187,11 @@ func (u *upload) send(ctx context.Context) error {
 		return err
 	}
 	defer content.Close()
-	watched, alive, stop := watch(ctx)
-	defer stop()
+	watch := newWatch(ctx, u.repository.backoff.Stall)
+	defer watch.stop()
 	left := u.blob.Size - u.offset
-	source := &sender{reader: io.LimitReader(content, left+1), alive: alive, stats: u.repository.stats, want: left}
-	request, err := http.NewRequestWithContext(watched, http.MethodPatch, u.location.String(), io.NopCloser(source))
+	source := &sender{reader: io.LimitReader(content, left+1), watch: watch, stats: u.repository.stats, want: left}
+	request, err := http.NewRequestWithContext(watch.ctx, http.MethodPatch, u.location.String(), io.NopCloser(source))
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (u *upload) send(ctx context.Context) error {
 	if u.sent = sent; failure != nil {
 		return failure
 	}
-	if cause := context.Cause(watched); err != nil && cause != nil {
+	if cause := context.Cause(watch.ctx); err != nil && cause != nil {
 		return cause
 	}
 	if err != nil {
@@ -261,7 +261,7 @@ func (u *upload) status(ctx context.Context) int64 {
 // by a goroutine of net/http's that may outlive the request.
 type sender struct {
 	reader io.Reader
-	alive  func()
+	watch  *watch
 	stats  *Stats
 	want   int64
 	lock   sync.Mutex
@@ -270,8 +270,8 @@ type sender struct {
 }
 
 func (s *sender) Read(p []byte) (int, error) {
+	s.watch.pause()
 	n, err := s.reader.Read(p)
-	s.alive()
 	s.stats.Bytes.Add(int64(n))
 	s.lock.Lock()
 	defer s.lock.Unlock()
@@ -284,6 +284,9 @@ func (s *sender) Read(p []byte) (int, error) {
 	}
 	if err != nil && err != io.EOF {
 		s.err = err
+	}
+	if s.sent < s.want { // what a registry does with the whole may take its time
+		s.watch.wait()
 	}
 	return n, err
 }
