@@ -77,7 +77,7 @@ func (o *Output) set(key, value string) error {
 		}
 		o.Layout = !tar
 	case "push":
-		return hinted(errors.New("boxer does not talk to registries"), "type=oci writes an archive that other tools push")
+		return hinted(errors.New("a build does not push"), "boxer push NAME, once it is built")
 	case "compression":
 		return hinted(errors.New("one compression serves all outputs"), "boxer build --compression %s", value)
 	default:
@@ -105,7 +105,7 @@ func (o *Output) check() error {
 	case "docker":
 		return hinted(errors.New("boxer writes no archives of that type"), "type=oci, which docker load reads too")
 	case "registry":
-		return hinted(errors.New("boxer does not talk to registries"), "type=oci writes an archive that other tools push")
+		return hinted(errors.New("a build does not push"), "boxer push NAME, once it is built")
 	default:
 		return hinted(fmt.Errorf("unknown type %q", o.Type), "types are local, tar, oci, image and cacheonly")
 	}
