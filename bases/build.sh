@@ -121,7 +121,8 @@ build() {
 	step profile 'expanding the profile' "$python/profile/expand.sh" "$python/profile/counts.txt" "$python"/profile/*.go
 	compile '' "$PROFILE"
 	step root 'laying out the root' "$BASES/root/tree.sh" "$(stamp unpack)"
-	step tree 'laying out Python' "$python/tree.sh" "$(stamp link)" "$python/install_wheel.py"
+	step tree 'laying out Python' "$python/tree.sh" "$(stamp link)" "$python/install_wheel.py" \
+		$(find "$python/pip" -type f | sort)
 	step pack 'packing' "$BASES/pack.sh" "$(stamp tree)" "$(stamp root)" "$BASES"/pack/*.go \
 		$(for file in $imagers; do echo "$BASES/../$file"; done)
 }

@@ -11,6 +11,8 @@ cat >Modules/Setup.local <<'SETUP'
 *static*
 fcntl fcntlmodule.c
 grp grpmodule.c
+_interpreters _interpretersmodule.c
+mmap mmapmodule.c -D_WASI_EMULATED_MMAN -DHAVE_MREMAP
 pwd pwdmodule.c
 SETUP
 

@@ -1,4 +1,4 @@
-"""Installs one pure-Python wheel as `pip install` would.
+"""Installs one pure-Python wheel, unpacked, as `pip install` would.
 
 install_wheel.py WHEEL ROOT SITE-PACKAGES PYTHON NO-PYC
 
@@ -16,7 +16,6 @@ import os
 import py_compile
 import re
 import sys
-import zipfile
 
 SCRIPT = """\
 #!{python}
@@ -45,11 +44,22 @@ def write(root, path, data, mode=0o644):
     os.chmod(path, mode)
 
 
+def read(root, path):
+    with open(below(root, path), "rb") as file:
+        return file.read()
+
+
+def files(folder):
+    """Lists the files below a folder, by their paths in it."""
+    paths = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return sorted(os.path.relpath(path, folder) for path in paths)
+
+
 def scripts(wheel, info, python):
     """Yields the name and the text of every console script."""
     points = configparser.ConfigParser()
     points.optionxform = str
-    points.read_string(wheel.read(f"{info}/entry_points.txt").decode())
+    points.read_string(read(wheel, f"{info}/entry_points.txt").decode())
     for name, target in points["console_scripts"].items():
         module, function = target.split(":")
         yield name, SCRIPT.format(python=python, module=module, function=function).encode()
@@ -66,8 +76,8 @@ def compile_module(root, path):
 
 
 def install(wheel, root, site, python, no_pyc):
-    """Unpacks an open wheel below root."""
-    names = sorted(name for name in wheel.namelist() if not name.endswith("/"))
+    """Installs an unpacked wheel below root."""
+    names = files(wheel)
     info = next(name.split("/")[0] for name in names if name.endswith(".dist-info/METADATA"))
     record = []
 
@@ -77,7 +87,7 @@ def install(wheel, root, site, python, no_pyc):
 
     for name in names:
         if name != f"{info}/RECORD" and not name.endswith(".exe"):
-            add(name, wheel.read(name))
+            add(name, read(wheel, name))
     add(f"{info}/INSTALLER", b"pip\n")
     add(f"{info}/REQUESTED", b"")
     for name, text in scripts(wheel, info, python):
@@ -93,9 +103,7 @@ def install(wheel, root, site, python, no_pyc):
 
 
 def main():
-    wheel, root, site, python, no_pyc = sys.argv[1:]
-    with zipfile.ZipFile(wheel) as archive:
-        install(archive, root, site, python, no_pyc)
+    install(*sys.argv[1:])
 
 
 if __name__ == "__main__":

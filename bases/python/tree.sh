@@ -32,12 +32,26 @@ lay_library() {
 	cp "$SRC/python/LICENSE" "$dest/LICENSE.txt"
 }
 
-# Compiled modules make up most of pip. Those that it rarely imports go without: two megabytes are the limit.
+# pip as it works in a box: without processes, without a network. Two megabytes are the limit, and compiled modules make
+# up most of it: those that it does not import to install something go without.
 lay_pip() {
-	mkdir -p "$TREE/pip"
-	native "$BASES/python/install_wheel.py" "$SRC"/python/Lib/ensurepip/_bundled/pip-*.whl \
-		"$TREE/pip" "/$lib/site-packages" /usr/local/bin/python3 \
-		'/_vendor/(cachecontrol|distlib|idna|msgpack|pkg_resources|pygments|requests|urllib3)/'
+	rare='/__main__|/_vendor/(distro|pkg_resources|pygments|truststore)/'
+	rare="$rare|/distlib/(database|index|locators|manifest|markers|metadata|version|wheel)\\."
+	rare="$rare|/idna/(codec|compat|uts46data)\\.|/packaging/(licenses/|metadata\\.)"
+	rare="$rare|/platformdirs/(android|macos|windows)\\.|/resolution/legacy/|/urllib3/contrib/_?(app|ntlm|pyo|sec)"
+	rare="$rare|/rich/(_inspect|_stack|_timer|_win.*|bar|diagnose|layout|prompt|rule|status|syntax|traceback|tree)\\."
+	wheel=$WORK/pip here=$BASES/python/pip
+	rm -rf "$wheel"
+	mkdir -p "$wheel" "$TREE/pip/etc/xdg/pip"
+	native -m zipfile -e "$SRC"/python/Lib/ensurepip/_bundled/pip-*.whl "$wheel"
+	for patch in "$here"/patches/*.patch; do
+		patch -s -d "$wheel" -p1 --no-backup-if-mismatch <"$patch"
+	done
+	rm "$wheel/pip/_vendor/certifi/cacert.pem"
+	cp "$here/child.py" "$here/refusal.py" "$wheel/pip/_internal/utils"
+	cp "$here/pip.conf" "$TREE/pip/etc/xdg/pip"
+	native "$BASES/python/install_wheel.py" "$wheel" "$TREE/pip" "/$lib/site-packages" /usr/local/bin/python3 \
+		"$rare"
 }
 
 # compile_library writes __pycache__ beside every source, without looking at the source again when it is loaded. One
