@@ -42,6 +42,10 @@ type Options struct {
 	// Contexts are those of --build-context, by name.
 	Contexts map[string]NamedContext
 
+	// Wheels is a folder of Python packages. RUN finds it at WheelsDir, read-only, and its pip looks there. Nothing of it is
+	// in the image but what RUN installs; nil: there is none.
+	Wheels *os.Root
+
 	// Args are the values given with --build-arg. SOURCE_DATE_EPOCH (seconds since 1970) among them sets Epoch.
 	Args map[string]string
 

@@ -3,7 +3,6 @@ package builder
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -73,34 +72,31 @@ func (e *RunError) Unwrap() error { return e.Err }
 // statusNotFound is how a shell says that there is no such command (POSIX.1-2024, 2.8.2).
 const statusNotFound = 127
 
-// pipInstall finds what most Python Dockerfiles do. Pip comes with the base, but has nothing to talk to.
-var pipInstall = regexp.MustCompile(`\bpip[0-9.]* +(install|download|wheel)\b`)
-
-// Hint is that of the error or, where a shell did not find a command, the one that the box's shell wrote below its message;
-// nothing if that has been read already.
+// Hint is that of the error or what the command, pip say, wrote last after "hint:"; nothing if that has been read already.
 func (e *RunError) Hint() string {
 	if hint := hintOf(e.Err); hint != "" {
 		return hint
 	}
+	hint, found := e.printedHint()
 	switch {
-	case e.Status == statusNotFound:
-		return e.shellHint()
-	case pipInstall.MatchString(strings.Join(e.Args, " ")):
-		return "pip cannot install in a box: fetch pure-Python packages on the host, `pip install --target packages …`, then COPY packages /packages and ENV PYTHONPATH=/packages"
-	}
-	return ""
-}
-
-func (e *RunError) shellHint() string {
-	i := strings.LastIndex("\n"+e.Output, "\nhint: ")
-	if i < 0 {
+	case !found && e.Status == statusNotFound:
 		return "the box has no such command: COPY a WebAssembly program of that name in, or start from a base that has it"
-	}
-	if e.heard {
+	case e.heard:
 		return ""
 	}
-	hint, _, _ := strings.Cut(e.Output[i+len("hint: "):], "\n")
 	return hint
+}
+
+// printedHint looks for a line that begins with "hint: ", and returns the rest of the last one.
+func (e *RunError) printedHint() (hint string, found bool) {
+	const begin = "\nhint: "
+	text := "\n" + e.Output
+	i := strings.LastIndex(text, begin)
+	if i < 0 {
+		return "", false
+	}
+	hint, _, _ = strings.Cut(text[i+len(begin):], "\n")
+	return hint, true
 }
 
 // hinted adds a hint to an error.

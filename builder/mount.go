@@ -131,6 +131,10 @@ func (s *stage) prepareBind(ctx context.Context, m *mount) error {
 	if err != nil {
 		return err
 	}
+	return m.bind(ctx, files)
+}
+
+func (m *mount) bind(ctx context.Context, files *mountFiles) error {
 	digest, err := files.digest(ctx)
 	if err != nil {
 		return err

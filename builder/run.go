@@ -56,6 +56,9 @@ func runRun(ctx context.Context, s *stage, _ *instruction, c *instructions.RunCo
 	if err != nil {
 		return err
 	}
+	if mounts, err = s.offerWheels(ctx, mounts); err != nil {
+		return err
+	}
 	env := s.runEnvironment()
 	if script != nil {
 		s.seed = s.seed.with("script", script.text)
@@ -91,7 +94,7 @@ func (s *stage) runEnvironment() environment {
 			env = env.with(key, v)
 		}
 	}
-	return env.with(epochArg, strconv.FormatInt(s.build.epoch.Unix(), 10))
+	return s.build.tellOfWheels(env.with(epochArg, strconv.FormatInt(s.build.epoch.Unix(), 10)))
 }
 
 // shownArgs are the build arguments as docker's history shows them before a command: "|2 a=1 b=2 ".

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ type buildOptions struct {
 	contexts    []string
 	check       bool
 	target      string
+	wheels      string
 	quiet       bool
 	progress    string
 	compression string
@@ -45,7 +47,8 @@ Boxfile, or - for either on standard input.
 The same inputs give the same digest on any machine and day: times come from SOURCE_DATE_EPOCH
 (1980-01-01 if unset), and RUN sees a fixed clock and seeded random numbers.`,
 		Example: `  boxer build -t app .
-  boxer build -f docker/Boxfile --build-arg VERSION=2 .`,
+  boxer build -f docker/Boxfile --build-arg VERSION=2 .
+  boxer build --wheels ./wheels -t app .`,
 		Args:              arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeDirectories,
 		RunE:              func(command *cobra.Command, args []string) error { return a.build(command.Context(), o, args[0]) },
@@ -58,6 +61,7 @@ The same inputs give the same digest on any machine and day: times come from SOU
 	flags.StringArrayVar(&o.contexts, "build-context", nil, "a further context: `NAME=DIR`, NAME=IMAGE, NAME=oci-layout:PATH")
 	flags.BoolVar(&o.check, "check", false, "say what could be better about the Boxfile; build nothing")
 	flags.StringVar(&o.target, "target", "", "the `stage` to build (default: the last)")
+	flags.StringVar(&o.wheels, "wheels", "", "let pip in RUN install the packages in `DIR`")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the box's id: --progress quiet")
 	flags.StringVar(&o.progress, "progress", "auto", "show it as `MODE`: auto, plain, tty, json, quiet")
 	resultFlags(flags, &o.results)
@@ -97,6 +101,12 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	options.Contexts = contexts
 	if o.check {
 		return a.check(ctx, options)
+	}
+	if o.wheels != "" {
+		if options.Wheels, err = openWheels(o.wheels); err != nil {
+			return err
+		}
+		defer options.Wheels.Close()
 	}
 	if o.quiet {
 		o.progress = "quiet"
@@ -180,6 +190,22 @@ func (a *app) builderOptions(o buildOptions, store *oci.Store, source *builder.C
 		Boxfile: boxfile, Context: source.Root, Args: args, Target: o.target, Compression: compression,
 		Resolve: a.pulling(store, o.pull, false).Resolve, Rootfs: store.Rootfs, CacheMount: a.useCacheMount, Secret: secrets.find,
 	}, nil
+}
+
+// openWheels opens a folder of Python packages.
+func openWheels(dir string) (*os.Root, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening --wheels: %w", err)
+	}
+	for _, pattern := range []string{"*.whl", "*.tar.gz", "*.zip"} {
+		if found, err := fs.Glob(root.FS(), pattern); err == nil && len(found) > 0 {
+			return root, nil
+		}
+	}
+	root.Close()
+	return nil, withHint(fmt.Errorf("--wheels %s: there are no packages in it", dir),
+		"fetch them: pip download -d %s --only-binary :all: --platform any --python-version 3.13 -r requirements.txt", dir)
 }
 
 // buildArgs reads --build-arg; SOURCE_DATE_EPOCH is taken from the environment too, as BuildKit does.

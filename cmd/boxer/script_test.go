@@ -30,8 +30,8 @@ func TestPythonScript(t *testing.T) {
 	runScripts(t, "testdata/python")
 }
 
-// runScripts gives every script a home of its own and all of them one cache of compiled code, the user's.
-func runScripts(t *testing.T, dir string) {
+// runScripts gives every script a home of its own, all of them one cache of compiled code, the user's, and further variables.
+func runScripts(t *testing.T, dir string, variables ...string) {
 	cache, err := cacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +49,7 @@ func runScripts(t *testing.T, dir string) {
 			env.Setenv("PROGRAMS", programs)
 			env.Setenv("DOCKER_CONFIG", filepath.Join(env.WorkDir, "docker"))
 			env.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // nobody listens there: no test asks a registry outside
+			env.Vars = append(env.Vars, variables...)
 			return nil
 		},
 	})

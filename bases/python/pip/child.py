@@ -17,6 +17,8 @@ START = """\
 import os, runpy, site, sys
 
 def add_paths():
+    if os.environ.get('PYTHONNOUSERSITE') and site.USER_SITE in sys.path:
+        sys.path.remove(site.USER_SITE)
     sys.path[:0] = filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))
     site.execsitecustomize()
 
@@ -56,8 +58,8 @@ def execute(arguments):
     """Runs Python with arguments and returns its exit status."""
     interpreter = _interpreters.create("legacy")
     try:
-        exit = _interpreters.exec(interpreter, START, {"command": tuple(arguments)})
-        return int(exit.msg)
+        end = _interpreters.exec(interpreter, START, {"command": tuple(arguments)})
+        return int(end.msg)
     finally:
         _interpreters.destroy(interpreter)
 

@@ -1,6 +1,6 @@
 """Says why a box cannot have a package, and what to do about it."""
 
-import re
+import shlex
 import sys
 
 from pip._internal.index.package_finder import LinkType, PackageFinder
@@ -42,16 +42,17 @@ def refused(project: str, finder: PackageFinder):
     return sorted(name for name in names if canonicalize_name(Wheel(name).name) == canonicalize_name(project))
 
 
-def hint(project, finder):
-    """Says how to come by a package that was not found."""
+def hint(requirement, finder):
+    """Says how to come by what satisfies a requirement that nothing did."""
+    wanted = shlex.quote(str(requirement))
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    if refused(project, finder):
+    if refused(requirement.project_name, finder):
         return (
-            f"hint: if {project} can do without native code, offer its source, which is built in the box: "
-            f"pip download -d wheels --no-deps --no-binary :all: {project}"
+            f"hint: if {requirement.project_name} can do without native code, offer its source, which is built in the box: "
+            f"pip download -d wheels --no-deps --no-binary :all: {wanted}"
         )
     return (
         "hint: a build has no network. Fetch packages on the host: "
-        f"pip download -d wheels --only-binary :all: --platform any --python-version {version} {project}; "
+        f"pip download -d wheels --only-binary :all: --platform any --python-version {version} {wanted}; "
         "then: boxer build --wheels wheels"
     )
