@@ -15,7 +15,7 @@ func TestPackagesScript(t *testing.T) {
 	}
 	wheels := t.TempDir()
 	download := exec.Command("python3", "-m", "pip", "download", "--quiet", "--dest", wheels, "--no-deps", "--require-hashes",
-		"--only-binary=:all:", "--platform=any", "--python-version=3.13", "--requirement=testdata/packages/requirements.txt")
+		"--only-binary=:all:", "--platform=any", "--python-version=3.13", "--requirement=testdata/packages/requirements.lock")
 	if out, err := download.CombinedOutput(); err != nil {
 		t.Fatalf("fetching packages: %v\n%s\nhint: this test needs python3 with pip, and a package index that it can reach", err, out)
 	}
