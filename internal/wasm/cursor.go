@@ -26,6 +26,7 @@ type cursor struct {
 	pos, end int
 	section  string
 	err      error
+	types    int // how many types there are; 0: not known yet
 }
 
 func (c *cursor) fail(at int, format string, args ...any) {

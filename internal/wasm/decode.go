@@ -13,6 +13,22 @@ func (m *Module) typeSection(c *cursor) {
 		}
 		m.Types = append(m.Types, c.funcType())
 	}
+	m.checkTypes(c)
+}
+
+// checkTypes checks the types that types name, which may come after them.
+func (m *Module) checkTypes(c *cursor) {
+	for i := 0; i < len(m.Types) && c.err == nil; i++ {
+		for _, part := range []ValueTypes{m.Types[i].Params, m.Types[i].Results} {
+			in := cursor{data: part.Encoding, end: len(part.Encoding), section: c.section, types: len(m.Types)}
+			for in.left() > 0 {
+				in.valueType()
+			}
+			if in.err != nil {
+				c.fail(c.pos, "type %d names a type that there is not", i)
+			}
+		}
+	}
 }
 
 func (m *Module) importSection(c *cursor) {

@@ -114,6 +114,7 @@ func (c *cursor) blockType() {
 	}
 	t := c.signed(33, "block type")
 	if t >= 0 {
+		c.checkType(at, t)
 		return
 	}
 	if c.pos-at > 1 {
@@ -247,13 +248,14 @@ type Body struct {
 	Code   int // first byte of the first instruction
 	End    int // first byte after the last instruction
 
-	data []byte
+	data  []byte
+	types int
 }
 
 // Expr reads the body's instructions.
 func (b Body) Expr() Expr {
 	return Expr{
-		c:     cursor{data: b.data, pos: b.Code, end: b.End, section: SectionCode.String()},
+		c:     cursor{data: b.data, pos: b.Code, end: b.End, section: SectionCode.String(), types: b.types},
 		depth: 1,
 		exact: true,
 	}
@@ -267,7 +269,7 @@ func (m *Module) Bodies(yield func(int, Body) bool) {
 		c.u32("number of bodies")
 	}
 	for i := range m.Functions {
-		b := Body{Index: m.imported[ExternFunc] + i, Entry: c.pos, data: m.data}
+		b := Body{Index: m.imported[ExternFunc] + i, Entry: c.pos, data: m.data, types: len(m.Types)}
 		size := int(c.u32("size of a body"))
 		b.Locals, b.End = c.pos, c.pos+size
 		c.locals()
@@ -287,7 +289,11 @@ func (m *Module) constExpr(c *cursor, visit func(reference)) {
 			if visit != nil {
 				visit(reference{x.Imm, x.End, x.Index})
 			}
-		case op == OpGlobalGet, op == OpEnd, op >= OpI32Const && op <= OpF64Const, op == 0xd0, op == 0xfd<<16|12:
+		case op == OpGlobalGet:
+			if int64(x.Index) >= int64(len(m.Globals)) {
+				x.c.fail(x.Pos, "there is no global %d", x.Index)
+			}
+		case op == OpEnd, op >= OpI32Const && op <= OpF64Const, op == 0xd0, op == 0xfd<<16|12:
 		case op >= 0x6a && op <= 0x6c, op >= 0x7c && op <= 0x7e: // add, sub and mul of i32 and i64
 		default:
 			x.c.fail(x.Pos, "%v in a constant expression", op)

@@ -22,7 +22,7 @@ const MeterModule = "boxer:meter"
 // down, and has run out when it is below 0.
 const CounterExport = "boxer:counter"
 
-// stride is how many instructions may be executed between two tests of the counter, apart from those of a single function.
+// stride is about how many instructions may be executed between two tests of the counter.
 const stride = 100_000
 
 // Metered gives a module that does the same and counts meanwhile. Whoever runs it decides when its counter runs out, and gets
@@ -57,7 +57,7 @@ func Metered(module []byte, meter Meter) ([]byte, error) {
 type metering struct {
 	m       *Module
 	meter   Meter
-	entries []bool // of the functions defined: has a test at its entry
+	entries *entryWalk
 
 	refill    uint32 // index of the function that is imported
 	counter   uint32 // index of the global
@@ -150,7 +150,7 @@ func (r *metering) giving(dst []byte, results ValueTypes) []byte {
 
 func (r *metering) code() ([]byte, error) {
 	dst := appendU32(make([]byte, 0, 2*len(r.m.data)), uint32(len(r.m.Functions)))
-	b := &bodyMeter{metering: r}
+	b := &bodyMeter{metering: r, planner: planner{meter: r.meter, entries: r.entries}}
 	for i, body := range r.m.Bodies {
 		if err := b.rewrite(i, body); err != nil {
 			return nil, err

@@ -1,8 +1,10 @@
 package wasm
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -150,10 +152,15 @@ func TestFuelIsExact(t *testing.T) {
 // What a module says must be there before anything is added to it.
 func TestMeteredRefusesWhatIsNotThere(t *testing.T) {
 	for name, body := range map[string][]byte{
-		"local":  {0x20, 99, 0x1a},
-		"global": {0x23, 99, 0x1a},
-		"label":  {0x03, 0x40, 0x0c, 2, 0x0b},
-		"type":   {0x03, 0x33, 0x0b},
+		"local":                     {0x20, 99, 0x1a},
+		"global":                    {0x23, 99, 0x1a},
+		"label":                     {0x03, 0x40, 0x0c, 2, 0x0b},
+		"type":                      {0x03, 0x33, 0x0b},
+		"type of a block":           {0x02, 3, 0x41, 0, 0x0b, 0x1a}, // the types there are: 0 to 2
+		"type of an indirect call":  {0x41, 0, 0x11, 3, 0, 0x1a},
+		"type of an indirect jump":  {0x41, 0, 0x13, 3, 0},
+		"type of a call by pointer": {0xd0, 0, 0x14, 3, 0x1a},
+		"type of a null reference":  {0xd0, 3, 0x1a},
 	} {
 		for _, meter := range []Meter{Ticks, Fuel} {
 			if _, err := Metered(oneFunction(body...), meter); err == nil {
@@ -194,3 +201,139 @@ func TestMeteredGuestBehavesTheSame(t *testing.T) {
 
 func BenchmarkMeteredTicks(b *testing.B) { benchmarkPass(b, passes["Ticks"]) }
 func BenchmarkMeteredFuel(b *testing.B)  { benchmarkPass(b, passes["Fuel"]) }
+
+// The counter is none of the globals that constant expressions may name.
+func TestMeteredCounterIsNoConstant(t *testing.T) {
+	module := binaryModule(section(SectionMemory, vec(raw(0, 1))), section(SectionData, vec(raw(0, 0x23, 0, 0x0b, 1, 7))))
+	for _, meter := range []Meter{Ticks, Fuel} {
+		if _, err := Metered(module, meter); err == nil {
+			t.Error("an offset may be a global that there is not")
+		}
+	}
+}
+
+// calls runs the first function of a metered module, and gives how often it called for more, up to a hundred times.
+func calls(t *testing.T, module []byte, meter Meter) (n int) {
+	t.Helper()
+	ctx := context.Background()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(allFeatures))
+	defer r.Close(ctx)
+	refill := func() int64 {
+		if n++; n == 100 {
+			panic(errEnough)
+		}
+		return 0
+	}
+	meterHost(t, r, func() int32 { return int32(refill()) }, func(int64) int64 { return refill() })
+	metered, err := Metered(module, meter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance, err := r.Instantiate(ctx, metered)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := instance.ExportedFunction("run").Call(ctx); err != nil && !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// There are programs that take long although they neither go round nor call themselves.
+func TestMeteredStraightLinesAreTested(t *testing.T) {
+	repeat := func(n int, code ...byte) []byte {
+		return append(append([]byte{0}, bytes.Repeat(code, n)...), byte(OpEnd))
+	}
+	leaf := repeat(stride/2-1, 0x41, 0, 0x1a)                                                                     // as long as may be without a test
+	nested := slices.Concat(raw(0), bytes.Repeat([]byte{0x02, 0x40, 0x10, 1}, 200), bytes.Repeat(raw(0x0b), 201)) // blocks in blocks
+	arms := slices.Concat(raw(0), bytes.Repeat([]byte{0x41, 1, 0x04, 0x40, 0x10, 1, 0x05, 0x10, 1, 0x10, 1, 0x0b}, 200), raw(0x0b))
+	for name, module := range map[string][]byte{
+		"instructions":    program("", [][]byte{repeat(2*stride, 0x41, 0, 0x1a)}),
+		"calls":           program("", [][]byte{repeat(200, 0x10, 1), leaf}),
+		"calls in blocks": program("", [][]byte{nested, leaf}),
+		"calls in arms":   program("", [][]byte{arms, leaf}),
+	} {
+		for _, meter := range []Meter{Ticks, Fuel} {
+			want := 90
+			if name == "instructions" {
+				want = 3
+			}
+			if n := calls(t, module, meter); n < want {
+				t.Errorf("%s, meter %d: called %d times only", name, meter, n)
+			}
+		}
+	}
+}
+
+// Bulk operations are tested each for itself, or a counter of 32 bits could come round in between.
+func TestMeteredBulkOperationsAreTested(t *testing.T) {
+	fill := []byte{0x41, 0, 0x41, 0, 0x41, 0x80, 0x80, 4, 0xfc, 11, 0} // 64 KiB
+	module := binaryModule(
+		section(SectionType, vec(noneToNone)),
+		section(SectionFunction, vec(raw(0))),
+		section(SectionMemory, vec(raw(0, 1))),
+		section(SectionExport, vec(exportOf("run", 0, 0))),
+		section(SectionCode, vec(body(bytes.Repeat(fill, 60)...))),
+	)
+	for _, meter := range []Meter{Ticks, Fuel} {
+		if n := calls(t, module, meter); n < 59 { // the first one may find the counter at 0
+			t.Errorf("meter %d: 60 operations called %d times", meter, n)
+		}
+	}
+}
+
+// A type that is written down in another way is the same type, and a call by it a call of the same functions.
+func TestMeteredKnowsEqualTypes(t *testing.T) {
+	module := binaryModule(
+		section(SectionType, vec(noneToNone, signature(raw(0x70), nil), []byte{0x60, 1, 0x63, 0x70, 0})),
+		section(SectionFunction, vec(raw(0), raw(1))),
+		section(SectionTable, raw(1, 0x70, 0, 2)),
+		section(SectionExport, vec(exportOf("run", 0, 0))),
+		section(SectionElement, raw(1, 0, 0x41, 0, 0x0b, 2, 0, 1)),
+		section(SectionCode, vec(body(0xd0, 0x70, 0x10, 1), body(0x20, 0, 0x41, 1, 0x13, 2, 0))), // for ever, by tail calls
+	)
+	for _, meter := range []Meter{Ticks, Fuel} {
+		if n := calls(t, module, meter); n != 100 {
+			t.Errorf("meter %d: called %d times", meter, n)
+		}
+	}
+}
+
+// A long turn of a loop is more than a tick.
+func TestLongTurnsTakeMoreTicks(t *testing.T) {
+	ticks := func(instructions int) (cost int64) {
+		loop := slices.Concat(raw(0x03, 0x40), bytes.Repeat(raw(0x01, 0x41, 0, 0x1a), instructions/2), raw(0x0b))
+		m, err := Parse(oneFunction(loop...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := m.longEntries(stride)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, body := range m.Bodies {
+			points, err := (&planner{meter: Ticks, entries: entries}).plan(body, false)
+			if err != nil || len(points) == 0 {
+				t.Fatal(points, err)
+			}
+			cost = points[0].cost
+		}
+		return cost
+	}
+	for instructions, want := range map[int]int64{10: 1, 10_000: 11, 90_000: 91} {
+		if got := ticks(instructions); got != want {
+			t.Errorf("a turn of %d instructions is %d ticks, not %d", instructions, got, want)
+		}
+	}
+}
+
+// What it takes to plan a body grows with the body: blocks in blocks that each catch exceptions took minutes once.
+func TestMeteredManyNestedTryTables(t *testing.T) {
+	const n = 200_000
+	code := append(bytes.Repeat(raw(0x1f, 0x40, 0), n), bytes.Repeat(raw(0x0b), n)...)
+	for _, meter := range []Meter{Ticks, Fuel} {
+		if _, err := Metered(oneFunction(code...), meter); err != nil {
+			t.Error(err)
+		}
+	}
+}

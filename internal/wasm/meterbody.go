@@ -48,7 +48,7 @@ type label struct {
 }
 
 func (b *bodyMeter) rewrite(i int, body Body) (err error) {
-	if b.points, err = b.planner.plan(body, b.meter, b.entries[i]); err != nil {
+	if b.points, err = b.planner.plan(body, b.entries.tested[i]); err != nil {
 		return err
 	}
 	results := b.m.Types[b.m.Functions[i]].Results
@@ -136,6 +136,7 @@ func (b *bodyMeter) instruction() error {
 		return b.copyCall()
 	default:
 		if shift, ok := bulk(op); ok {
+			b.testHere()
 			b.chargeLength(shift)
 		}
 		return b.copyAccess()
@@ -293,17 +294,12 @@ func (b *bodyMeter) chargeHere(loop bool) {
 	}
 	p := b.points[0]
 	b.points = b.points[1:]
-	if p.test {
-		b.get()
-		b.out = b.constant(b.out, 0)
-		b.out = append(b.out, b.numeric(opI32LtS, opI64LtS))
-		if loop {
-			b.out = append(b.out, byte(OpBrIf), 0)
-		} else {
-			b.out = append(b.out, byte(OpIf), blockEmpty)
-			b.refillCounter()
-			b.op(OpEnd)
-		}
+	switch {
+	case p.test && loop:
+		b.hasRunOut()
+		b.out = append(b.out, byte(OpBrIf), 0)
+	case p.test:
+		b.testHere()
 	}
 	if p.cost > 0 {
 		b.get()
@@ -311,6 +307,22 @@ func (b *bodyMeter) chargeHere(loop bool) {
 		b.out = append(b.out, b.numeric(opI32Sub, opI64Sub))
 		b.set()
 	}
+}
+
+// hasRunOut asks whether the counter has.
+func (b *bodyMeter) hasRunOut() {
+	b.get()
+	b.out = b.constant(b.out, 0)
+	b.out = append(b.out, b.numeric(opI32LtS, opI64LtS))
+}
+
+// testHere tests the counter in the middle of the way. Bulk operations do, since a few of them take as long as anything and
+// an i32 counter might come round.
+func (b *bodyMeter) testHere() {
+	b.hasRunOut()
+	b.out = append(b.out, byte(OpIf), blockEmpty)
+	b.refillCounter()
+	b.op(OpEnd)
 }
 
 // chargeLength charges by the number on top of the stack.

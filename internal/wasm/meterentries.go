@@ -12,21 +12,22 @@ type callGraph struct {
 	calls     []map[int32]int64 // by function: how often the text of its body calls a node
 	cost      []int64           // by function: instructions of its body
 	ofType    [][]int32         // by type
+	canonical []int32           // by type: the first one that is equal to it
 }
 
 // longEntries decides which functions are to have a test at their entry: so many that every circle of calls comes by one,
-// and that without one (and without a loop, which has its own) no call executes more than about limit instructions.
-func (m *Module) longEntries(limit int64) ([]bool, error) {
+// and that a call of one without (and without a loop, which has its own) executes no more than limit instructions.
+func (m *Module) longEntries(limit int64) (*entryWalk, error) {
 	g, err := m.callGraph()
 	if err != nil {
 		return nil, err
 	}
 	nodes := g.functions + len(g.ofType)
-	w := &entryWalk{callGraph: g, limit: limit, tested: make([]bool, nodes), state: make([]visit, nodes), total: make([]int64, nodes)}
+	w := &entryWalk{callGraph: g, imported: m.imported[ExternFunc], limit: limit, tested: make([]bool, nodes), state: make([]visit, nodes), total: make([]int64, nodes)}
 	for f := range g.functions {
 		w.from(int32(f))
 	}
-	return w.tested[:g.functions], nil
+	return w, nil
 }
 
 func (m *Module) callGraph() (*callGraph, error) {
@@ -45,23 +46,23 @@ func (m *Module) callGraph() (*callGraph, error) {
 			}
 		}
 	}
-	canonical := m.canonicalTypes()
+	g.canonical = m.canonicalTypes()
 	for f, body := range m.Bodies {
 		g.calls[f] = map[int32]int64{}
-		if err := m.countCalls(g, f, body, canonical, take); err != nil {
+		if err := m.countCalls(g, f, body, take); err != nil {
 			return nil, err
 		}
 	}
 	for f, isTaken := range taken {
 		if isTaken {
-			t := canonical[m.Functions[f]]
+			t := g.canonical[m.Functions[f]]
 			g.ofType[t] = append(g.ofType[t], int32(f))
 		}
 	}
 	return g, nil
 }
 
-func (m *Module) countCalls(g *callGraph, f int, body Body, canonical []int32, take func(reference)) error {
+func (m *Module) countCalls(g *callGraph, f int, body Body, take func(reference)) error {
 	x := body.Expr()
 	for x.Next() {
 		g.cost[f] += cost(x.Op)
@@ -71,9 +72,10 @@ func (m *Module) countCalls(g *callGraph, f int, body Body, canonical []int32, t
 				g.calls[f][int32(at)]++
 			}
 		case OpCallIndirect, OpReturnCallIndirect, OpCallRef, OpReturnCallRef:
-			if int64(x.Index) < int64(len(canonical)) {
-				g.calls[f][int32(g.functions)+canonical[x.Index]]++
+			if int64(x.Index) >= int64(len(g.canonical)) { // a call that goes nowhere yet, and anywhere once there are more types
+				return &SyntaxError{Offset: x.Pos, Section: SectionCode.String(), Message: "there is no such type"}
 			}
+			g.calls[f][int32(g.functions)+g.canonical[x.Index]]++
 		case OpRefFunc:
 			take(reference{x.Imm, x.End, x.Index})
 		}
@@ -81,18 +83,31 @@ func (m *Module) countCalls(g *callGraph, f int, body Body, canonical []int32, t
 	return x.Err()
 }
 
-// canonicalTypes gives, for each type, the first one that is equal to it.
+// canonicalTypes gives, for each type, the first one that may be equal to it. One reference counts as good as another: a
+// type of references can be written down in several ways.
 func (m *Module) canonicalTypes() []int32 {
 	first := map[string]int32{}
 	canonical := make([]int32, len(m.Types))
 	for i, t := range m.Types {
-		key := string(t.Params.Encoding) + "|" + string(t.Results.Encoding)
+		key := t.Params.shape() + "|" + t.Results.shape()
 		if _, known := first[key]; !known {
 			first[key] = int32(i)
 		}
 		canonical[i] = first[key]
 	}
 	return canonical
+}
+
+// shape gives the types a byte each, all references the same one.
+func (ts ValueTypes) shape() string {
+	shape := make([]byte, 0, ts.Len)
+	for t := range ts.All {
+		if t < TypeV128 {
+			t = TypeFuncref
+		}
+		shape = append(shape, byte(t))
+	}
+	return string(shape)
 }
 
 // visit is how far a walk through the graph has come with a node.
@@ -107,11 +122,25 @@ const (
 // entryWalk walks the call graph depth first. A call to a node that is being walked closes a circle; every circle has one.
 type entryWalk struct {
 	*callGraph
-	limit  int64
-	tested []bool
-	state  []visit
-	total  []int64 // instructions without a test that a call may execute
-	path   []step
+	imported int
+	limit    int64
+	tested   []bool
+	state    []visit
+	total    []int64 // instructions without a test that a call may execute
+	path     []step
+}
+
+// weight is how many instructions one may execute, those of whom it calls included, before there is a test.
+func (w *entryWalk) weight(x *Expr) int64 {
+	switch x.Op {
+	case OpCall, OpReturnCall:
+		if at := int64(x.Index) - int64(w.imported); at >= 0 && at < int64(w.functions) {
+			return 1 + w.untested(int32(at))
+		}
+	case OpCallIndirect, OpReturnCallIndirect, OpCallRef, OpReturnCallRef:
+		return 1 + w.untested(int32(w.functions)+w.canonical[x.Index])
+	}
+	return cost(x.Op)
 }
 
 type step struct {

@@ -116,7 +116,7 @@ func (m *Module) Section(id SectionID) (Section, bool) {
 
 // within gives a cursor over the contents of a section.
 func (m *Module) within(s Section) cursor {
-	return cursor{data: m.data, pos: s.Offset, end: s.Offset + len(s.Data), section: s.ID.String()}
+	return cursor{data: m.data, pos: s.Offset, end: s.Offset + len(s.Data), section: s.ID.String(), types: len(m.Types)}
 }
 
 // draft is a module that is being put together from sections of another one and new ones.

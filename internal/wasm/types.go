@@ -112,6 +112,14 @@ func (c *cursor) heapType() {
 		if t < 0 {
 			c.fail(at, "%d is no heap type", t)
 		}
+		c.checkType(at, t)
+	}
+}
+
+// checkType checks an index of a type, where it is known how many there are.
+func (c *cursor) checkType(at int, index int64) {
+	if c.types > 0 && index >= int64(c.types) {
+		c.fail(at, "there is no type %d", index)
 	}
 }
 
