@@ -36,6 +36,9 @@ func (s *sandbox) exec(ctx context.Context, c command) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%q was not started: %w", c.args[0], ended(ctx))
 	}
+	if s.fuel.usedUp() { // what runs only for a moment never asks for any
+		return fmt.Errorf("%q was not started: %w", c.args[0], ErrOutOfFuel)
+	}
 	depth, _ := ctx.Value(nestingKey{}).(int)
 	if depth == maxNesting {
 		reason := fmt.Sprintf("programs start each other more than %d deep", maxNesting)
@@ -108,6 +111,10 @@ func (s *sandbox) fetch(ctx context.Context, module source, stats *Stats) (*prog
 // nothing has happened. The error is what the engine says: see ending.
 func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, stats *Stats) (served bool, err error) {
 	watch := stopwatch()
+	if image == nil { // a start function runs when it is instantiated
+		s.begin()
+	}
+	ctx, tank := s.fuel.tank(ctx)
 	i, err := p.instance(ctx, image, s.memory)
 	if image == nil {
 		stats.Instantiate += watch()
@@ -121,14 +128,13 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 		return false, err
 	}
 	s.begin()
-	fuelled, drain := i.fill(ctx, s.fuel)
-	if served, err = i.serve(fuelled); served {
-		err = i.run(fuelled)
+	if served, err = i.serve(ctx); served {
+		err = i.run(ctx)
 		if image != nil {
 			stats.Restored++
 		}
 	}
-	drain()
+	tank.drain(i)
 	stats.Run += watch()
 	if linear := i.module.Memory(); linear != nil {
 		stats.PeakMemory = max(stats.PeakMemory, bytesOf(linear))

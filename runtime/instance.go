@@ -196,6 +196,9 @@ func (i *instance) resetKnown() bool {
 
 func (i *instance) renew() {
 	i.setGlobals()
+	if counter := i.counter(); counter != nil {
+		counter.Set(0)
+	}
 	i.ended = nil
 }
 

@@ -111,13 +111,27 @@ func (t *tank) settle(left int64) {
 	t.portion = left
 }
 
-// fill lets an instance start with an empty tank; drain accounts for what it has used in the end.
-func (i *instance) fill(ctx context.Context, f *fuel) (_ context.Context, drain func()) {
-	counter, ok := i.module.ExportedGlobal(wasm.CounterExport).(api.MutableGlobal)
-	if f == nil || !ok {
-		return ctx, func() {}
+// usedUp reports whether no program may start any more.
+func (f *fuel) usedUp() bool { return f != nil && f.used.Load() > f.limit }
+
+// tank gives a program an empty one, to be there before the program is: a start function runs when it is instantiated.
+func (f *fuel) tank(ctx context.Context) (context.Context, *tank) {
+	if f == nil {
+		return ctx, nil
 	}
-	counter.Set(0)
 	t := &tank{fuel: f}
-	return context.WithValue(ctx, tankKey{}, t), func() { t.settle(int64(counter.Get())) }
+	return context.WithValue(ctx, tankKey{}, t), t
+}
+
+// drain accounts for what an instance has used in the end.
+func (t *tank) drain(i *instance) {
+	if counter := i.counter(); t != nil && counter != nil {
+		t.settle(int64(counter.Get()))
+	}
+}
+
+// counter is what the instance counts by; nil if it does not.
+func (i *instance) counter() api.MutableGlobal {
+	counter, _ := i.module.ExportedGlobal(wasm.CounterExport).(api.MutableGlobal)
+	return counter
 }

@@ -40,6 +40,11 @@ func newProgram(r wazero.Runtime, code *machineCode) (*program, error) {
 	if t := m.FuncType(start.Index); t.Params.Len+t.Results.Len > 0 {
 		return nil, &unfitError{"its function _start takes or returns values; WASI's does neither"}
 	}
+	for _, memory := range m.Memories {
+		if memory.Shared { // there are no threads to share it with, and who waits for one waits in the engine, for ever
+			return nil, &unfitError{"its memory is shared between threads, which programs do not have"}
+		}
+	}
 	p := &program{wazero: r, compiled: code.CompiledModule}
 	host := hostFunctions{}
 	for _, i := range m.Imports {

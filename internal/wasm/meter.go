@@ -22,8 +22,12 @@ const MeterModule = "boxer:meter"
 // down, and has run out when it is below 0.
 const CounterExport = "boxer:counter"
 
-// stride is about how many instructions may be executed between two tests of the counter.
-const stride = 100_000
+// How many instructions may be executed between two tests of the counter: by a call of a function that has none, and, about,
+// in all.
+const (
+	stride = 100_000
+	reach  = 10 * stride
+)
 
 // Metered gives a module that does the same and counts meanwhile. Whoever runs it decides when its counter runs out, and gets
 // the word at the next test: those are at loops and at the entry of recursive functions, so that there is no way to run on

@@ -248,15 +248,15 @@ func TestMeteredStraightLinesAreTested(t *testing.T) {
 	nested := slices.Concat(raw(0), bytes.Repeat([]byte{0x02, 0x40, 0x10, 1}, 200), bytes.Repeat(raw(0x0b), 201)) // blocks in blocks
 	arms := slices.Concat(raw(0), bytes.Repeat([]byte{0x41, 1, 0x04, 0x40, 0x10, 1, 0x05, 0x10, 1, 0x10, 1, 0x0b}, 200), raw(0x0b))
 	for name, module := range map[string][]byte{
-		"instructions":    program("", [][]byte{repeat(2*stride, 0x41, 0, 0x1a)}),
+		"instructions":    program("", [][]byte{repeat(3*reach/2, 0x41, 0, 0x1a)}),
 		"calls":           program("", [][]byte{repeat(200, 0x10, 1), leaf}),
 		"calls in blocks": program("", [][]byte{nested, leaf}),
 		"calls in arms":   program("", [][]byte{arms, leaf}),
 	} {
 		for _, meter := range []Meter{Ticks, Fuel} {
-			want := 90
+			want := 9
 			if name == "instructions" {
-				want = 3
+				want = 2
 			}
 			if n := calls(t, module, meter); n < want {
 				t.Errorf("%s, meter %d: called %d times only", name, meter, n)
@@ -320,7 +320,7 @@ func TestLongTurnsTakeMoreTicks(t *testing.T) {
 		}
 		return cost
 	}
-	for instructions, want := range map[int]int64{10: 1, 10_000: 11, 90_000: 91} {
+	for instructions, want := range map[int]int64{10: 1, 10_000: 6, 90_000: 46, 900_000: 51} {
 		if got := ticks(instructions); got != want {
 			t.Errorf("a turn of %d instructions is %d ticks, not %d", instructions, got, want)
 		}
@@ -334,6 +334,19 @@ func TestMeteredManyNestedTryTables(t *testing.T) {
 	for _, meter := range []Meter{Ticks, Fuel} {
 		if _, err := Metered(oneFunction(code...), meter); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// The engine takes minutes over a function with too many loops.
+func TestMeteredLoopsAreBounded(t *testing.T) {
+	loops := func(n int) []byte { return oneFunction(bytes.Repeat(raw(0x03, 0x40, 0x0b), n)...) }
+	for _, meter := range []Meter{Ticks, Fuel} {
+		if _, err := Metered(loops(maxLoops), meter); err != nil {
+			t.Error(err)
+		}
+		if _, err := Metered(loops(maxLoops+1), meter); err == nil {
+			t.Error("a function may have any number of loops")
 		}
 	}
 }

@@ -1,19 +1,22 @@
 package wasm
 
+import "fmt"
+
 // point is a place in a body where the counter is charged.
 type point struct {
 	pos  int   // of the instruction before which it is
 	cost int64 // of what follows, up to the next point
 	test bool  // the counter is tested first
+	late bool  // a test for the sole reason that the last one is far away
 }
 
 // planner finds the points of a body. Those with a test are at its loops, at its entry if that is to be, and wherever more
-// than stride instructions may have been executed since the last one: there is then no way through a function, however
+// than reach instructions may have been executed since the last one: there is then no way through a function, however
 // long, without a test in time. For Fuel there are others besides, so that of the instructions up to the next point all are
 // executed if the first one is.
 //
 // A tick is a turn of a loop, or more if that turn is long. Which way it will take through its body is not known, and an
-// interpreter's loop has thousands; so it is the sum of all, but no more than what there may be up to the next test.
+// interpreter's loop has thousands; so it is the sum of all, up to a bound that keeps such loops from calling all the time.
 type planner struct {
 	meter   Meter
 	entries *entryWalk
@@ -33,17 +36,30 @@ type plannedBlock struct {
 }
 
 // tickUnit is how many instructions make a tick where there are that many.
-const tickUnit = 1000
+const tickUnit = 2000
+
+// maxLoops is how many loops a function may have. The time that the engine takes to compile one grows with the square of
+// their number: 20,000 take minutes. CPython's largest function has 117.
+const maxLoops = 2000
 
 // plan lists the points in the order of their positions. What costs nothing and tests nothing is left out.
 func (p *planner) plan(body Body, entry bool) ([]point, error) {
 	p.points, p.blocks = p.points[:0], append(p.blocks[:0], plannedBlock{})
 	p.gap, p.targets = 0, 0
+	loops := 0
 	p.add(body.Code, entry)
 	x := body.Expr()
 	for x.Next() {
+		if x.Op == OpLoop {
+			if loops++; loops > maxLoops {
+				return nil, &SyntaxError{
+					Offset: x.Pos, Section: SectionCode.String(),
+					Message: fmt.Sprintf("function has more than %d loops", maxLoops),
+				}
+			}
+		}
 		weight := p.entries.weight(&x)
-		if p.gap > 0 && weight > 0 && p.gap+weight > stride {
+		if p.gap > 0 && weight > 0 && p.gap+weight > reach {
 			p.test(x.Pos)
 		}
 		p.gap += weight
@@ -56,7 +72,10 @@ func (p *planner) plan(body Body, entry bool) ([]point, error) {
 	kept := p.points[:0]
 	for _, at := range p.points {
 		if p.meter == Ticks {
-			at.cost = 1 + min(at.cost, stride)/tickUnit
+			if !at.late {
+				at.cost = min(at.cost, stride)
+			}
+			at.cost = 1 + at.cost/tickUnit
 		}
 		if at.test || at.cost > 0 && p.meter == Fuel {
 			kept = append(kept, at)
@@ -89,7 +108,7 @@ func (p *planner) test(pos int) {
 		p.points[last].test, p.current, p.gap = true, last, 0
 	}
 	if p.meter == Ticks {
-		p.points[p.current].cost = stride
+		p.points[p.current].cost, p.points[p.current].late = reach, true
 	}
 }
 
@@ -123,7 +142,7 @@ func (p *planner) open(x *Expr) {
 	switch x.Op {
 	case OpTryTable: // whatever it calls may branch from there to any label
 		for i := p.targets; i < len(p.blocks); i++ {
-			p.blocks[i].target, p.blocks[i].gap = true, stride
+			p.blocks[i].target, p.blocks[i].gap = true, reach
 		}
 		p.targets = len(p.blocks)
 	case OpIf:

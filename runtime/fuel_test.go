@@ -1,0 +1,81 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"boxer.dev/internal/wasm"
+)
+
+// startingModule is a program with a start function that has the given instructions.
+func startingModule(code ...byte) string {
+	s := startModule()
+	s[wasm.SectionFunction] = vector([]byte{0}, []byte{0})
+	s[wasm.SectionStart] = []byte{1}
+	s[wasm.SectionCode] = vector(body(), body(code...))
+	return string(s.module())
+}
+
+// What runs while a program is instantiated is counted, and ended, as what comes after.
+func TestStartFunctionsAreMetered(t *testing.T) {
+	countdown := []byte{ // from 1,000 at address 0: eleven instructions a turn
+		0x41, 0, 0x41, 0xe8, 7, 0x36, 2, 0,
+		0x03, 0x40, 0x41, 0, 0x41, 0, 0x28, 2, 0, 0x41, 1, 0x6b, 0x36, 2, 0, 0x41, 0, 0x28, 2, 0, 0x0d, 0, 0x0b,
+	}
+	b := newBox(t, map[string]string{
+		"/counts": startingModule(countdown...), "/forever": startingModule(0x03, 0x40, 0x0c, 0, 0x0b),
+	}, v1.Config{})
+	var stats Stats
+	if _, err := run(t, b, Cmd{Args: []string{"/counts"}, Limits: Limits{Fuel: 1 << 30}, Stats: &stats}); err != nil {
+		t.Error(err)
+	}
+	if stats.Fuel < 8000 || stats.Fuel > 12_000 {
+		t.Errorf("%d instructions are counted", stats.Fuel)
+	}
+	if _, err := run(t, b, Cmd{Args: []string{"/forever"}, Limits: Limits{Fuel: 1_000_000}}); !errors.Is(err, ErrOutOfFuel) {
+		t.Errorf("with fuel: %v", err)
+	}
+	if got, err := run(t, b, Cmd{Args: []string{"/forever"}, Limits: Limits{Timeout: time.Millisecond}}); got.Status != StatusDeadline {
+		t.Errorf("with a deadline: %+v, %v", got, err)
+	}
+}
+
+// Programs too short to ask for fuel use it up all the same.
+func TestShortProgramsUseUpFuel(t *testing.T) {
+	b := newBox(t, map[string]string{"/short": string(startModule(0x41, 0, 0x1a).module())}, v1.Config{})
+	for _, script := range []string{"while :; do /short; done", "while :; do /short | /short; done"} {
+		got, err := run(t, b, Cmd{Args: []string{"sh", "-c", script}, Limits: Limits{Fuel: 100}})
+		if !errors.Is(err, ErrOutOfFuel) || got.Status != StatusOutOfFuel {
+			t.Errorf("%s: %+v, %v", script, got, err)
+		}
+	}
+}
+
+// A program that waits for a thread would wait in the engine, where no context reaches it.
+func TestSharedMemoryIsRefused(t *testing.T) {
+	s := startModule(0x41, 0, 0x41, 0, 0x42, 0x7f, 0xfe, 1, 2, 0, 0x1a) // memory.atomic.wait32(0, 0, -1)
+	s[wasm.SectionMemory] = vector([]byte{3, 1, 1})
+	b := newBox(t, map[string]string{"/waits": string(s.module())}, v1.Config{})
+	if _, err := run(t, b, Cmd{Args: []string{"/waits"}}); err == nil || !strings.Contains(err.Error(), "shared") {
+		t.Error(err)
+	}
+}
+
+// An initialisation that never ends can be stopped.
+func TestCaptureIsStopped(t *testing.T) {
+	s := startModule()
+	s[wasm.SectionFunction] = vector([]byte{0}, []byte{0})
+	s[wasm.SectionExport] = vector(exportFunc("_start", 0), exportFunc(exportInitialize, 1))
+	s[wasm.SectionCode] = vector(body(), body(0x03, 0x40, 0x0c, 0, 0x0b))
+	b := newBox(t, map[string]string{"/program": string(s.module())}, v1.Config{})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	if _, err := b.Capture(ctx, &Cmd{Args: []string{"/program"}, Stoppable: true}, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
