@@ -29,7 +29,7 @@ var modules = strings.Fields(`
 	test_fileio test_float test_fnmatch test_format test_fractions test_fstring test_functools test_generators
 	test_genericalias test_glob test_grp test_gzip test_hash test_hashlib test_heapq test_hmac test_html test_importlib
 	test_inspect test_int test_io test_ipaddress test_isinstance test_itertools test_json test_keyword test_linecache
-	test_list test_locale test_logging test_long test_lzma test_marshal test_math test_memoryview test_mimetypes
+	test_list test_locale test_logging test_long test_lzma test_marshal test_math test_memoryview test_mimetypes test_mmap
 	test_operator test_optparse test_ordered_dict test_os test_pathlib test_patma test_pickle test_pkgutil test_posix
 	test_posixpath test_pprint test_property test_pwd test_queue test_quopri test_random test_range test_re test_sched
 	test_secrets test_set test_shelve test_shlex test_shutil test_signal test_slice test_sort test_sqlite3 test_stat

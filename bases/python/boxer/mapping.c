@@ -168,14 +168,14 @@ static int map_file(struct mapping *m, int prot, int flags, int fd)
 	return m->fd < 0 ? -1 : 0;
 }
 
-static int check(size_t length, int prot, int flags, off_t offset)
+static int check(size_t length, int flags, off_t offset)
 {
 	int type = flags & MAP_TYPE;
 	off_t end;
 
 	if (length == 0 || (type != MAP_SHARED && type != MAP_PRIVATE) || offset < 0 || offset % PAGESIZE != 0)
 		return EINVAL;
-	if ((flags & MAP_FIXED) || (prot & PROT_EXEC))
+	if (flags & MAP_FIXED)
 		return ENOTSUP;
 	if (length > PTRDIFF_MAX)
 		return ENOMEM;
@@ -184,7 +184,7 @@ static int check(size_t length, int prot, int flags, off_t offset)
 
 void *mmap(void *hint, size_t length, int prot, int flags, int fd, off_t offset)
 {
-	int refused = check(length, prot, flags, offset);
+	int refused = check(length, flags, offset);
 	struct mapping *m;
 
 	if (refused) {
