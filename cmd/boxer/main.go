@@ -23,8 +23,14 @@ func main() {
 // doMain runs one command line and answers its exit status.
 func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
-	root := rootCommand(a)
-	root.SetArgs(args)
+	root, err := a.carriedBox(args)
+	if err != nil {
+		return a.report(&cobra.Command{Use: "boxer"}, err)
+	}
+	if root == nil {
+		root = rootCommand(a)
+		root.SetArgs(args)
+	}
 	command, err := root.ExecuteC()
 	if err == nil {
 		return 0

@@ -26,7 +26,7 @@ type resultOptions struct {
 }
 
 func resultFlags(flags *pflag.FlagSet, o *resultOptions) {
-	flags.StringArrayVarP(&o.outputs, "output", "o", nil, "write it elsewhere: `DIR`, - or type=local|tar|oci|image,dest=PATH")
+	flags.StringArrayVarP(&o.outputs, "output", "o", nil, "write it elsewhere: `DIR`, - or type=tar|oci|exe|local|image,dest=F")
 	flags.BoolVar(&o.load, "load", false, "keep the box even if --output writes it elsewhere")
 	flags.StringVar(&o.iidFile, "iidfile", "", "write the box's id to a `file`")
 	flags.StringVar(&o.metadata, "metadata-file", "", "write digests and names to a `file`, as JSON")
@@ -164,6 +164,8 @@ func (r *results) write(o export.Output, store *oci.Store, img v1.Image, root *o
 		return export.Files(o.Dest, root.FS())
 	case export.Tar:
 		return r.file(o, func(w io.Writer) error { return oci.WriteTar(w, root.FS()) })
+	case export.Exe:
+		return writeExecutable(o, img)
 	case export.OCI:
 		named := []oci.NamedImage{{Image: img}}
 		for i, name := range names {

@@ -55,9 +55,16 @@ signal n ended it.`,
 		Args:              arguments(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeBoxes(1, cobra.ShellCompDirectiveDefault),
 		RunE: func(command *cobra.Command, args []string) error {
-			return a.run(command.Context(), o, args[0], args[1:])
+			return a.run(command.Context(), o, runName(o, args[0]), args[1:], func(store *oci.Store) (*oci.Rootfs, error) {
+				return a.rootfs(command.Context(), store, args[0], o.pull)
+			})
 		},
 	}
+	runFlags(command, &o)
+	return command
+}
+
+func runFlags(command *cobra.Command, o *runOptions) {
 	flags := command.Flags()
 	flags.SetInterspersed(false)
 	flags.StringArrayVarP(&o.env, "env", "e", nil, "set a variable: `NAME=value`, or NAME to pass the host's on")
@@ -77,10 +84,10 @@ signal n ended it.`,
 	o.pull.bind(command)
 	flags.Lookup("rm").DefValue = "false" // so that help does not say "(default true)"
 	refuseFlags(command, refusedRunFlags, refusedRunValues)
-	return command
 }
 
-func (a *app) run(ctx context.Context, o runOptions, ref string, args []string) error {
+// run runs a program of the box that open opens.
+func (a *app) run(ctx context.Context, o runOptions, name string, args []string, open func(*oci.Store) (*oci.Rootfs, error)) error {
 	config, err := a.configuration(o.config)
 	if err != nil {
 		return err
@@ -104,7 +111,7 @@ func (a *app) run(ctx context.Context, o runOptions, ref string, args []string) 
 	if err != nil {
 		return err
 	}
-	root, err := a.rootfs(ctx, store, ref, o.pull)
+	root, err := open(store)
 	if err != nil {
 		return err
 	}
@@ -120,7 +127,7 @@ func (a *app) run(ctx context.Context, o runOptions, ref string, args []string) 
 	}
 	err = box.Run(ctx, command)
 	if o.stats {
-		fmt.Fprintf(a.stderr, "%s: %s\n", runName(o, ref), command.Stats)
+		fmt.Fprintf(a.stderr, "%s: %s\n", name, command.Stats)
 	}
 	return err
 }

@@ -16,6 +16,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// The executables that scripts write are copies of this test.
+	if self, err := os.Open(os.Args[0]); err == nil {
+		if carried, _ := carriedBy(self); carried != nil {
+			main()
+		}
+		self.Close()
+	}
 	testscript.Main(m, map[string]func(){"boxer": main})
 }
 

@@ -16,6 +16,7 @@ const (
 	OCI       = "oci"       // an OCI image layout: in a tar archive, or a directory
 	Tar       = "tar"       // a tar archive of the box's files
 	Local     = "local"     // a directory of the box's files
+	Exe       = "exe"       // an executable that carries the box
 	CacheOnly = "cacheonly" // nowhere: the build is all that is wanted
 )
 
@@ -27,6 +28,7 @@ type Output struct {
 	Type   string
 	Dest   string // path, or Stdout; empty: none
 	Layout bool   // of OCI: a directory, not an archive
+	Boxer  string // of Exe: the boxer executable to be extended; empty: the one that runs
 	Names  []string
 }
 
@@ -68,6 +70,8 @@ func (o *Output) set(key, value string) error {
 		o.Type = value
 	case "dest":
 		o.Dest = value
+	case "boxer":
+		o.Boxer = value
 	case "name":
 		o.Names = append(o.Names, value)
 	case "tar":
@@ -81,7 +85,7 @@ func (o *Output) set(key, value string) error {
 	case "compression":
 		return hinted(errors.New("one compression serves all outputs"), "boxer build --compression %s", value)
 	default:
-		return hinted(fmt.Errorf("unknown key %q", key), "keys are type, dest, name and tar")
+		return hinted(fmt.Errorf("unknown key %q", key), "keys are type, dest, name, tar and boxer")
 	}
 	return nil
 }
@@ -96,20 +100,26 @@ func (o *Output) check() error {
 		if o.Dest == "" {
 			o.Dest = Stdout
 		}
+	case Exe:
+		if o.Dest == "" || o.Dest == Stdout {
+			return hinted(errors.New("a file is needed"), "type=exe,dest=FILE")
+		}
 	case Local:
 		if o.Dest == "" || o.Dest == Stdout {
 			return hinted(errors.New("a directory is needed"), "type=local,dest=DIR; type=tar goes to standard output")
 		}
 	case "":
-		return hinted(errors.New("no type"), "types are local, tar, oci, image and cacheonly")
+		return hinted(errors.New("no type"), "types are local, tar, oci, exe, image and cacheonly")
 	case "docker":
 		return hinted(errors.New("boxer writes no archives of that type"), "type=oci, which docker load reads too")
 	case "registry":
 		return hinted(errors.New("a build does not push"), "boxer push NAME, once it is built")
 	default:
-		return hinted(fmt.Errorf("unknown type %q", o.Type), "types are local, tar, oci, image and cacheonly")
+		return hinted(fmt.Errorf("unknown type %q", o.Type), "types are local, tar, oci, exe, image and cacheonly")
 	}
 	switch {
+	case o.Boxer != "" && o.Type != Exe:
+		return fmt.Errorf("type=%s has no boxer", o.Type)
 	case o.Layout && (o.Type != OCI || o.Dest == Stdout):
 		return hinted(errors.New("tar=false is for a directory"), "type=oci,tar=false,dest=DIR")
 	case len(o.Names) > 0 && o.Type != OCI && o.Type != Image:

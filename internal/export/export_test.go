@@ -28,6 +28,7 @@ func TestParse(t *testing.T) {
 		{"dest=a.tar,type=tar", Output{Type: Tar, Dest: "a.tar"}},
 		{`type=oci,"dest=a,b.tar",name=app`, Output{Type: OCI, Dest: "a,b.tar", Names: []string{"app"}}},
 		{"type=oci,tar=false,dest=layout", Output{Type: OCI, Dest: "layout", Layout: true}},
+		{"type=exe,dest=app,boxer=boxer.exe", Output{Type: Exe, Dest: "app", Boxer: "boxer.exe"}},
 		{"type=image,name=app", Output{Type: Image, Names: []string{"app"}}},
 		{"type=cacheonly", Output{Type: CacheOnly}},
 	} {
@@ -42,6 +43,8 @@ func TestParseRefuses(t *testing.T) {
 	for _, test := range []struct{ spec, want string }{
 		{"", "EOF"},
 		{"dest=out", "no type"},
+		{"type=exe", "a file is needed"},
+		{"type=tar,boxer=x", "has no boxer"},
 		{"type=local", "a directory is needed"},
 		{"type=local,dest=-", "a directory is needed"},
 		{"type=image,dest=x", "has no dest"},
