@@ -273,6 +273,7 @@ func (l *lazyEngine) snapshot(ctx context.Context, r builder.SnapshotRequest) (*
 	}
 	taken, err := box.Capture(ctx, &runtime.Cmd{
 		Entrypoint: []string{program}, Args: r.Args, Stdout: r.Stdout, Stderr: r.Stderr, Now: r.Now, Random: r.Random,
+		Stoppable: r.Stoppable,
 	}, r.Image)
 	if err != nil {
 		return nil, err
