@@ -140,7 +140,7 @@ func (t *contextTree) lstat(name string) (sourceFile, error) {
 		// Windows knows no permissions; docker build takes all for 0755 there.
 		mode = mode&^fs.ModePerm | 0o755
 	}
-	return sourceFile{attributes: attributes{mode: mode, mtime: t.epoch}, size: info.Size(), id: identify(info)}, nil
+	return sourceFile{attributes: attributes{mode: mode, mtime: t.epoch}, size: info.Size(), id: identify(info), hollow: hollow(info)}, nil
 }
 
 func (t *contextTree) readlink(name string) (string, error) {
@@ -167,6 +167,9 @@ func (t *contextTree) readdir(name string) ([]string, error) {
 
 // digest is that of a file's data.
 func (t *contextTree) digest(ctx context.Context, name string, file sourceFile) (fileDigest, error) {
+	if err := file.unpackable(name); err != nil {
+		return fileDigest{}, err
+	}
 	if t.digests == nil {
 		return digestFile(ctx, t, name)
 	}

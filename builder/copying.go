@@ -448,6 +448,9 @@ func (c *copying) attributes(file sourceFile) attributes {
 }
 
 func (c *copying) file(from sourceTree, name, target string, file sourceFile) error {
+	if err := file.unpackable(name); err != nil {
+		return err
+	}
 	return c.edit.create(target, c.attributes(file), content{
 		size: file.size,
 		open: func() (io.ReadCloser, error) { return from.open(name) },

@@ -158,6 +158,13 @@ func (e *edit) clear(name string) error {
 // maxBox is how many bytes of files a box can hold: what oci.Limits lets be unpacked.
 const maxBox = 16 << 30
 
+// maxHollow is from which length on holes are too many for a box, and maxRatio how many times its compressed size a layer may
+// then be: those of oci.Limits.
+const (
+	maxHollow = 1 << 30
+	maxRatio  = 200
+)
+
 // create makes a regular file whose contents come later.
 func (e *edit) create(name string, a attributes, c content) error {
 	if e.size += c.size; e.size > maxBox {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -114,12 +115,26 @@ func TestDeepContext(t *testing.T) {
 
 // TestHugeSparseFile is the hole of a file that takes no room where it is and days where it is copied to.
 func TestHugeSparseFile(t *testing.T) {
-	tree, dir := openTree(t, "huge")
-	if err := os.Truncate(filepath.Join(dir, "huge"), 1<<40); err != nil {
-		t.Skip("no sparse files of a terabyte in this file system: ", err)
-	}
-	_, err := Build(t.Context(), Options{Boxfile: mustParse(t, "FROM scratch\nCOPY . /\n"), Context: tree.root})
-	if err == nil || !strings.Contains(err.Error(), "with /huge the files come to more than 16GiB") || !strings.Contains(hintOf(err), ".boxignore") {
-		t.Errorf("got %v (hint %q)", err, hintOf(err))
+	for _, test := range []struct {
+		files int
+		size  int64
+		want  string
+	}{
+		{1, 10 << 30, "huge0 is 10GiB long and nearly all holes"},
+		{1, 1 << 40, "huge0 is 1TiB long and nearly all holes"},
+		{17, 1 << 30, "the files come to more than 16GiB"},
+	} {
+		tree, dir := openTree(t)
+		for i := range test.files {
+			name := filepath.Join(dir, "huge"+strconv.Itoa(i))
+			writeFile(t, name, nil)
+			if err := os.Truncate(name, test.size); err != nil {
+				t.Skip("no sparse files of a terabyte in this file system: ", err)
+			}
+		}
+		_, err := Build(t.Context(), Options{Boxfile: mustParse(t, "FROM scratch\nCOPY . /\n"), Context: tree.root})
+		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(hintOf(err), ".boxignore") {
+			t.Errorf("%d files of %d bytes: got %v (hint %q)", test.files, test.size, err, hintOf(err))
+		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // Memory does not grow with the size of files, only, and slowly, with their number.
 func TestMemoryIsFlat(t *testing.T) {
-	size := int64(2 << 30)
+	size := int64(1 << 30)
 	if testing.Short() {
 		size = 256 << 20
 	}

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/docker/go-units"
 
 	"boxer.dev/vfs"
 )
@@ -34,9 +37,20 @@ type sourceFile struct {
 	attributes
 	size int64
 	id   fileID // of a file of the host, where the system tells
+	// hollow is set for a file of the host that takes up much less of the disk than it is long.
+	hollow bool
 }
 
 func (f sourceFile) isDir() bool { return f.mode.IsDir() }
+
+// unpackable reports a file that no box could hold, before anybody reads what is not there.
+func (f sourceFile) unpackable(name string) error {
+	if !f.hollow {
+		return nil
+	}
+	return withHint(fmt.Errorf("%s is %s long and nearly all holes: no box with it could be unpacked", quote(name), units.BytesSize(float64(f.size))),
+		"leave it out by .boxignore, and mount it when the box is run")
+}
 
 // errOutside says that a symlink leads out of the tree it is in.
 var errOutside = errors.New("it leads out of the build context")
