@@ -37,6 +37,7 @@ func (s *sandbox) exec(ctx context.Context, c command) error {
 		return fmt.Errorf("%q was not started: %w", c.args[0], ended(ctx))
 	}
 	if s.fuel.usedUp() { // what runs only for a moment never asks for any
+		s.end(s.reached(Limits{Fuel: s.fuel.limit}, StatusOutOfFuel)) // to a shell this is a command that fails, of many
 		return fmt.Errorf("%q was not started: %w", c.args[0], ErrOutOfFuel)
 	}
 	depth, _ := ctx.Value(nestingKey{}).(int)

@@ -104,7 +104,7 @@ func (s *sandbox) reached(one Limits, status int) *LimitError {
 // bounded gives a context that ends with the limits of the run which end it.
 func (s *sandbox) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	l := s.cmd.Limits
-	if l.Timeout <= 0 && l.Output <= 0 {
+	if l.Timeout <= 0 && l.Output <= 0 && l.Fuel <= 0 {
 		return ctx, func() {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
