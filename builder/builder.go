@@ -24,13 +24,14 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"boxer.dev/internal/repeatable"
 	"boxer.dev/oci"
 	"boxer.dev/vfs"
 )
 
 // DefaultEpoch is the time that a build gives to everything it makes unless told otherwise: the earliest that zip files can
 // hold.
-var DefaultEpoch = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
+var DefaultEpoch = repeatable.Epoch
 
 // Options are the inputs of a build. All but Boxfile may be left out, as long as no instruction needs them.
 type Options struct {

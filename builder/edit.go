@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker/go-units"
 
+	"boxer.dev/oci"
 	"boxer.dev/vfs"
 )
 
@@ -155,20 +156,13 @@ func (e *edit) clear(name string) error {
 	return e.tree.Remove(name)
 }
 
-// maxBox is how many bytes of files a box can hold: what oci.Limits lets be unpacked.
-const maxBox = 16 << 30
-
-// maxHollow is from which length on holes are too many for a box, and maxRatio how many times its compressed size a layer may
-// then be: those of oci.Limits.
-const (
-	maxHollow = 1 << 30
-	maxRatio  = 200
-)
+// boxLimits are what a box must keep to, so that it can be unpacked.
+var boxLimits = oci.DefaultLimits()
 
 // create makes a regular file whose contents come later.
 func (e *edit) create(name string, a attributes, c content) error {
-	if e.size += c.size; e.size > maxBox {
-		return withHint(fmt.Errorf("with %s the files come to more than %s, which is all that a box can hold", quote(name), units.BytesSize(maxBox)),
+	if e.size += c.size; e.size > boxLimits.Bytes {
+		return withHint(fmt.Errorf("with %s the files come to more than %s, which is all that a box can hold", quote(name), units.BytesSize(float64(boxLimits.Bytes))),
 			"leave large files out by .boxignore, and mount them when the box is run")
 	}
 	if err := e.clear(name); err != nil {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"boxer.dev/internal/hint"
 )
 
 // Error is what went wrong at a place in a Boxfile.
@@ -99,18 +101,7 @@ func (e *RunError) printedHint() (hint string, found bool) {
 	return hint, true
 }
 
-// hinted adds a hint to an error.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h *hinted) Unwrap() error { return h.error }
-func (h *hinted) Hint() string  { return h.hint }
-
-func withHint(err error, format string, args ...any) error {
-	return &hinted{err, fmt.Sprintf(format, args...)}
-}
+func withHint(err error, format string, args ...any) error { return hint.To(err, format, args...) }
 
 // orHint adds a hint to an error that has none.
 func orHint(err error, hint string) error {

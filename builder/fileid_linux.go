@@ -1,21 +1,6 @@
 package builder
 
-import (
-	"io/fs"
-	"syscall"
-)
+import "syscall"
 
-// hollow reports whether a file is nearly all holes, and so long that a layer with it would unpack to more than oci.Limits lets
-// it, however badly the rest is compressed.
-func hollow(info fs.FileInfo) bool {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && info.Mode().IsRegular() && st.Size > maxHollow && st.Size/maxRatio > st.Blocks*512
-}
-
-func identify(info fs.FileInfo) fileID {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return fileID{}
-	}
-	return fileID{uint64(st.Dev), st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
-}
+// times are those of the last changes of a file's data, and of anything about it.
+func times(st *syscall.Stat_t) (modified, changed syscall.Timespec) { return st.Mtim, st.Ctim }

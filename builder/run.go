@@ -8,11 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"boxer.dev/internal/repeatable"
 	"boxer.dev/vfs"
 )
 
@@ -115,8 +114,8 @@ func (s *stage) shownArgs() string {
 
 // execute runs a command on an edit's tree, with its mounts in place for as long as it runs.
 func (s *stage) execute(ctx context.Context, e *edit, args []string, env environment, mounts []*mount) (err error) {
-	clock := &clock{now: s.build.epoch}
-	e.tree.Configure(vfs.Config{Now: clock.read})
+	clock := repeatable.Clock(s.build.epoch)
+	e.tree.Configure(vfs.Config{Now: clock})
 	mounted, err := mountAll(ctx, e.tree, mounts)
 	if err != nil {
 		return err
@@ -144,7 +143,7 @@ func (s *stage) execute(ctx context.Context, e *edit, args []string, env environ
 		FS: e.tree, Config: *s.config.DeepCopy(),
 		Args: args, Env: given, Dir: dir, User: s.config.User,
 		Stdout: out, Stderr: out,
-		Now: clock.read, Random: s.seed.random(), Stoppable: s.build.stoppable,
+		Now: clock, Random: s.seed.random(), Stoppable: s.build.stoppable,
 	})
 	if flushing := out.flush(); err == nil {
 		err = flushing
@@ -162,21 +161,4 @@ func (s *stage) execute(ctx context.Context, e *edit, args []string, env environ
 		failed.Status = -1
 	}
 	return failed
-}
-
-// tick is how far the clock of RUN moves from one reading to the next: less than file times can tell.
-const tick = time.Microsecond
-
-// clock is the clock of a RUN. It moves when it is read, so that waiting for it to move ends, and as often as it is read, so
-// that it shows the same times in every build.
-type clock struct {
-	lock sync.Mutex
-	now  time.Time
-}
-
-func (c *clock) read() time.Time {
-	c.lock.Lock()
-	defer c.lock.Unlock()
-	c.now = c.now.Add(tick)
-	return c.now
 }

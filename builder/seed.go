@@ -4,8 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
-	"math/rand/v2"
-	"sync"
+
+	"boxer.dev/internal/repeatable"
 )
 
 // seed stands for all that a stage was made of so far: equal inputs, equal seed. RUN gets its random numbers from it, and the
@@ -24,17 +24,5 @@ func (s seed) with(kind string, values ...string) seed {
 	return seed(h.Sum(nil))
 }
 
-// random returns an endless stream that follows from the seed: ChaCha8 (https://c2sp.org/chacha8rand).
-func (s seed) random() io.Reader { return &entropy{source: rand.NewChaCha8(s)} }
-
-// entropy may be read by the several programs of a pipeline at once.
-type entropy struct {
-	lock   sync.Mutex
-	source *rand.ChaCha8
-}
-
-func (e *entropy) Read(p []byte) (int, error) {
-	e.lock.Lock()
-	defer e.lock.Unlock()
-	return e.source.Read(p)
-}
+// random returns an endless stream that follows from the seed.
+func (s seed) random() io.Reader { return repeatable.Random(s) }

@@ -17,6 +17,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"boxer.dev/internal/repeatable"
 	"boxer.dev/vfs"
 )
 
@@ -144,7 +145,7 @@ func (s *stage) takeImage(ctx context.Context, args []string) (*madeLayer, error
 	}
 	defer spool.Close()
 	image := bufio.NewWriterSize(spool, 1<<20)
-	clock := &clock{now: s.build.epoch}
+	clock := repeatable.Clock(s.build.epoch)
 	out := &output{build: s.build, step: s.step, tail: &tail{}}
 	release, err := s.build.slots.take(ctx)
 	if err != nil {
@@ -152,7 +153,7 @@ func (s *stage) takeImage(ctx context.Context, args []string) (*madeLayer, error
 	}
 	taken, err := s.build.opts.Snapshot(ctx, SnapshotRequest{
 		FS: tree, Config: *s.config.DeepCopy(), Program: s.program(), Args: args,
-		Stdout: out, Stderr: out, Now: clock.read, Random: s.seed.random(), Image: image,
+		Stdout: out, Stderr: out, Now: clock, Random: s.seed.random(), Image: image,
 		Stoppable: s.build.stoppable,
 	})
 	release()

@@ -17,6 +17,9 @@ type Limits struct {
 	ArchiveFiles int64 // in an archive; default 100,000
 }
 
+// DefaultLimits are the limits of those who set none.
+func DefaultLimits() Limits { return Limits{}.withDefaults() }
+
 func (l Limits) withDefaults() Limits {
 	return Limits{
 		Bytes:        cmp.Or(l.Bytes, 16<<30),

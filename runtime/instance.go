@@ -10,6 +10,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/sys"
 
+	"boxer.dev/internal/wasm"
 	"boxer.dev/runtime/memory"
 )
 
@@ -29,7 +30,8 @@ type instance struct {
 	memory  *memory.Memory
 	image   *memory.Image // nil: it has to initialise itself
 	globals []api.MutableGlobal
-	ended   error // of the last run
+	counter api.MutableGlobal // what it counts by; nil if it does not
+	ended   error             // of the last run
 
 	initialize, serves, start api.Function
 }
@@ -62,6 +64,7 @@ func (p *program) instantiate(ctx context.Context, image *memory.Image, account 
 	if i.module, err = p.wazero.InstantiateModule(ctx, p.compiled, config); err != nil {
 		return nil, err
 	}
+	i.counter, _ = i.module.ExportedGlobal(wasm.CounterExport).(api.MutableGlobal)
 	i.start = i.module.ExportedFunction("_start")
 	if image == nil {
 		i.initialize = i.module.ExportedFunction("_initialize")
@@ -196,8 +199,8 @@ func (i *instance) resetKnown() bool {
 
 func (i *instance) renew() {
 	i.setGlobals()
-	if counter := i.counter(); counter != nil {
-		counter.Set(0)
+	if i.counter != nil {
+		i.counter.Set(0)
 	}
 	i.ended = nil
 }

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"path"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"boxer.dev/internal/repeatable"
 	"boxer.dev/runtime/capability"
 )
 
@@ -70,10 +69,10 @@ func (b *Box) granted(c *Cmd) (*Cmd, error) {
 		}
 	}
 	if l.FixedClock && c.Now == nil {
-		narrowed.Now = fixedClock()
+		narrowed.Now = repeatable.Clock(repeatable.Epoch)
 	}
 	if l.SeededRandom && c.Random == nil {
-		narrowed.Random = seededRandom()
+		narrowed.Random = repeatable.Random([32]byte{}) // the same numbers in every run
 	}
 	if l.CPU > 0 {
 		b.engine.warn(fmt.Errorf("this version does not hold the limit %s: the run may use more", Limits{CPU: l.CPU}))
@@ -182,28 +181,4 @@ func (b *bound) SetWriteDeadline(t time.Time) error {
 		return d.SetWriteDeadline(t)
 	}
 	return errors.ErrUnsupported
-}
-
-// fixedTime is what a fixed clock begins with: the earliest time that zip files can hold, as in builds.
-var fixedTime = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
-
-// fixedClock moves only by being read, a little, so that a program which waits for it to move comes to an end.
-func fixedClock() func() time.Time {
-	var reads atomic.Int64
-	return func() time.Time { return fixedTime.Add(time.Duration(reads.Add(1)) * time.Microsecond) }
-}
-
-// seededRandom gives the same numbers to every run.
-func seededRandom() io.Reader { return &seeded{source: rand.NewChaCha8([32]byte{})} }
-
-// seeded may be read by the several programs of a run at once.
-type seeded struct {
-	lock   sync.Mutex
-	source *rand.ChaCha8
-}
-
-func (s *seeded) Read(p []byte) (int, error) {
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	return s.source.Read(p)
 }

@@ -125,13 +125,7 @@ func (f *fuel) tank(ctx context.Context) (context.Context, *tank) {
 
 // drain accounts for what an instance has used in the end.
 func (t *tank) drain(i *instance) {
-	if counter := i.counter(); t != nil && counter != nil {
-		t.settle(int64(counter.Get()))
+	if t != nil && i.counter != nil {
+		t.settle(int64(i.counter.Get()))
 	}
-}
-
-// counter is what the instance counts by; nil if it does not.
-func (i *instance) counter() api.MutableGlobal {
-	counter, _ := i.module.ExportedGlobal(wasm.CounterExport).(api.MutableGlobal)
-	return counter
 }

@@ -7,22 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"boxer.dev/internal/hint"
 	"boxer.dev/runtime"
 )
 
-// hintError adds to an error what its reader can do about it.
-type hintError struct {
-	err  error
-	hint string
-}
-
-func (e *hintError) Error() string { return e.err.Error() }
-func (e *hintError) Unwrap() error { return e.err }
-func (e *hintError) Hint() string  { return e.hint }
-
-func withHint(err error, format string, args ...any) error {
-	return &hintError{err: err, hint: fmt.Sprintf(format, args...)}
-}
+func withHint(err error, format string, args ...any) error { return hint.To(err, format, args...) }
 
 // usageError is a command line that boxer cannot make sense of.
 type usageError struct{ err error }
@@ -32,7 +21,7 @@ func (e *usageError) Unwrap() error { return e.err }
 
 // flagError marks what is wrong with a flag as a usage error, unless it explains itself.
 func flagError(_ *cobra.Command, err error) error {
-	var hinted *hintError
+	var hinted *hint.Error
 	if errors.As(err, &hinted) {
 		return hinted
 	}

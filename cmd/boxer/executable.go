@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -50,18 +51,15 @@ func writeExecutable(o export.Output, img v1.Image) error {
 
 // inBases reports whether a file of an image layout is one of boxer's bases, too.
 func inBases(name string) bool {
-	if dir := filepath.ToSlash(filepath.Dir(name)); dir != "blobs/sha256" {
-		return false
-	}
 	_, err := fs.Stat(builtInBlobs{}, name)
-	return err == nil
+	return err == nil && path.Dir(name) == "blobs/sha256"
 }
 
 // builtInBlobs is a file system with the blobs of all bases.
 type builtInBlobs struct{}
 
 func (builtInBlobs) Open(name string) (fs.File, error) {
-	for _, base := range []bases.Name{bases.Root, bases.Python} {
+	for _, base := range bases.Names {
 		layout, err := bases.Layout(base)
 		if err != nil {
 			continue

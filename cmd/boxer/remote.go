@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"boxer.dev/bases"
 	"boxer.dev/builder"
 	"boxer.dev/internal/registry"
 	"boxer.dev/oci"
@@ -29,14 +28,8 @@ func (o *remoteOptions) bind(flags *pflag.FlagSet) {
 
 // client makes a client of registries, which counts in stats.
 func (a *app) client(insecure bool, stats *registry.Stats) *registry.Client {
-	var known []v1.Image
-	for _, name := range bases.Names {
-		if img, err := builtIn(string(name)); err == nil {
-			known = append(known, img)
-		}
-	}
 	return registry.New(registry.Options{
-		Insecure: insecure, Known: known, UserAgent: "boxer/" + version, Stats: stats,
+		Insecure: insecure, Known: builtInImages(), UserAgent: "boxer/" + version, Stats: stats,
 		Backoff: registry.Backoff{Waiting: func(reason error, pause time.Duration) {
 			a.warn(fmt.Errorf("%w; trying again in %s", reason, pause.Round(100*time.Millisecond)))
 		}},

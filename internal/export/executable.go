@@ -1,10 +1,8 @@
 package export
 
 import (
-	"archive/tar"
 	"archive/zip"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -31,36 +29,20 @@ func Executable(w io.Writer, boxer io.Reader, has func(blob string) bool, img oc
 	if err := archive.SetComment(carriedMark); err != nil {
 		return err
 	}
-	r, saved := io.Pipe()
-	go func() { saved.CloseWithError(oci.Save(saved, img)) }()
-	defer r.Close()
-	if err := copyEntries(archive, tar.NewReader(r), has); err != nil {
+	err = layout([]oci.NamedImage{img}, func(name string, content io.Reader) error {
+		if has(name) {
+			return nil
+		}
+		entry, err := archive.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store}) // blobs are compressed already
+		if err == nil {
+			_, err = io.Copy(entry, content)
+		}
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("adding the box: %w", err)
 	}
 	return archive.Close()
-}
-
-// copyEntries copies the files of a tar archive, uncompressed: blobs are already.
-func copyEntries(to *zip.Writer, from *tar.Reader, has func(blob string) bool) error {
-	for {
-		header, err := from.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if header.Typeflag != tar.TypeReg || has(header.Name) {
-			continue
-		}
-		entry, err := to.CreateHeader(&zip.FileHeader{Name: header.Name, Method: zip.Store})
-		if err != nil {
-			return err
-		}
-		if _, err := io.Copy(entry, from); err != nil {
-			return err
-		}
-	}
 }
 
 // Carried gives the OCI image layout in an executable that Executable wrote, without the blobs that were left out; nil if it

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"boxer.dev/internal/hint"
 )
 
 // Types of outputs.
@@ -52,7 +54,7 @@ func Parse(spec string) (Output, error) {
 	for _, field := range fields {
 		key, value, ok := strings.Cut(field, "=")
 		if !ok {
-			return Output{}, hinted(fmt.Errorf("--output %q: %q is no KEY=VALUE", spec, field), "write type=local,dest=DIR")
+			return Output{}, hint.To(fmt.Errorf("--output %q: %q is no KEY=VALUE", spec, field), "write type=local,dest=DIR")
 		}
 		if err := o.set(strings.ToLower(strings.TrimSpace(key)), value); err != nil {
 			return Output{}, fmt.Errorf("--output %q: %w", spec, err)
@@ -81,11 +83,11 @@ func (o *Output) set(key, value string) error {
 		}
 		o.Layout = !tar
 	case "push":
-		return hinted(errors.New("a build does not push"), "boxer push NAME, once it is built")
+		return hint.To(errors.New("a build does not push"), "boxer push NAME, once it is built")
 	case "compression":
-		return hinted(errors.New("one compression serves all outputs"), "boxer build --compression %s", value)
+		return hint.To(errors.New("one compression serves all outputs"), "boxer build --compression %s", value)
 	default:
-		return hinted(fmt.Errorf("unknown key %q", key), "keys are type, dest, name, tar and boxer")
+		return hint.To(fmt.Errorf("unknown key %q", key), "keys are type, dest, name, tar and boxer")
 	}
 	return nil
 }
@@ -102,26 +104,26 @@ func (o *Output) check() error {
 		}
 	case Exe:
 		if o.Dest == "" || o.Dest == Stdout {
-			return hinted(errors.New("a file is needed"), "type=exe,dest=FILE")
+			return hint.To(errors.New("a file is needed"), "type=exe,dest=FILE")
 		}
 	case Local:
 		if o.Dest == "" || o.Dest == Stdout {
-			return hinted(errors.New("a directory is needed"), "type=local,dest=DIR; type=tar goes to standard output")
+			return hint.To(errors.New("a directory is needed"), "type=local,dest=DIR; type=tar goes to standard output")
 		}
 	case "":
-		return hinted(errors.New("no type"), "types are local, tar, oci, exe, image and cacheonly")
+		return hint.To(errors.New("no type"), "types are local, tar, oci, exe, image and cacheonly")
 	case "docker":
-		return hinted(errors.New("boxer writes no archives of that type"), "type=oci, which docker load reads too")
+		return hint.To(errors.New("boxer writes no archives of that type"), "type=oci, which docker load reads too")
 	case "registry":
-		return hinted(errors.New("a build does not push"), "boxer push NAME, once it is built")
+		return hint.To(errors.New("a build does not push"), "boxer push NAME, once it is built")
 	default:
-		return hinted(fmt.Errorf("unknown type %q", o.Type), "types are local, tar, oci, exe, image and cacheonly")
+		return hint.To(fmt.Errorf("unknown type %q", o.Type), "types are local, tar, oci, exe, image and cacheonly")
 	}
 	switch {
 	case o.Boxer != "" && o.Type != Exe:
 		return fmt.Errorf("type=%s has no boxer", o.Type)
 	case o.Layout && (o.Type != OCI || o.Dest == Stdout):
-		return hinted(errors.New("tar=false is for a directory"), "type=oci,tar=false,dest=DIR")
+		return hint.To(errors.New("tar=false is for a directory"), "type=oci,tar=false,dest=DIR")
 	case len(o.Names) > 0 && o.Type != OCI && o.Type != Image:
 		return fmt.Errorf("type=%s has no name", o.Type)
 	}
@@ -146,17 +148,4 @@ func ParseAll(specs []string) ([]Output, error) {
 		outputs = append(outputs, o)
 	}
 	return outputs, nil
-}
-
-// hintError says what to do about an error.
-type hintError struct {
-	error
-	hint string
-}
-
-func (e *hintError) Unwrap() error { return e.error }
-func (e *hintError) Hint() string  { return e.hint }
-
-func hinted(err error, format string, args ...any) error {
-	return &hintError{err, fmt.Sprintf(format, args...)}
 }

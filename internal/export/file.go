@@ -64,19 +64,33 @@ func intoPlace(name string, write func(io.Writer) error) error {
 
 // LayoutDir writes images as an OCI image layout in a directory. Blobs that are there stay.
 func LayoutDir(dir string, images ...oci.NamedImage) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(dir)
+	root, err := directory(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
+	return layout(images, func(name string, content io.Reader) error {
+		if err := writeBlob(root, name, content); err != nil {
+			return fmt.Errorf("writing %s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// directory opens a directory, which is made if there is none.
+func directory(name string) (*os.Root, error) {
+	if err := os.MkdirAll(name, 0o777); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(name)
+}
+
+// layout hands over the files of an OCI image layout, one after the other.
+func layout(images []oci.NamedImage, file func(name string, content io.Reader) error) error {
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(oci.Save(w, images...)) }()
 	defer r.Close()
-	archive := tar.NewReader(r)
-	for {
+	for archive := tar.NewReader(r); ; {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -84,8 +98,8 @@ func LayoutDir(dir string, images ...oci.NamedImage) error {
 		if err != nil {
 			return err
 		}
-		if err := writeBlob(root, header.Name, archive); err != nil {
-			return fmt.Errorf("writing %s: %w", header.Name, err)
+		if err := file(header.Name, archive); err != nil {
+			return err
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"boxer.dev/internal/hint"
 	"boxer.dev/vfs"
 )
 
@@ -20,10 +21,7 @@ import (
 // Times and permissions are those of the tree, owners too where the process may set them (it is root); else all belongs to the
 // user. Set-user-id and set-group-id bits are left out: they were meant for the users of a box.
 func Files(dir string, tree *vfs.FS) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(dir)
+	root, err := directory(dir)
 	if err != nil {
 		return err
 	}
@@ -106,7 +104,7 @@ func (l *local) clear(name string, dir bool) (exists bool, err error) {
 	case dir && info.IsDir():
 		return true, nil
 	case info.IsDir():
-		return false, &hintError{errors.New("a directory is in its place"), "remove it, or write to another directory"}
+		return false, hint.To(errors.New("a directory is in its place"), "remove it, or write to another directory")
 	}
 	return false, l.root.Remove(name)
 }

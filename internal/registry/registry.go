@@ -24,6 +24,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"boxer.dev/internal/hint"
 	"boxer.dev/oci"
 )
 
@@ -144,17 +145,6 @@ func (r *Repository) request(ctx context.Context, method, suffix string) (*http.
 	return http.NewRequestWithContext(ctx, method, target.String(), nil)
 }
 
-// hintError says what to do about an error.
-type hintError struct {
-	error
-	hint string
-}
-
-func (e *hintError) Unwrap() error { return e.error }
-
-// Hint is what the reader of the error can do about it.
-func (e *hintError) Hint() string { return e.hint }
-
 // explain adds what can be done about an answer of a registry.
 func (c *Client) explain(err error, repository name.Repository) error {
 	host := familiarHost(repository.RegistryStr())
@@ -165,13 +155,13 @@ func (c *Client) explain(err error, repository name.Repository) error {
 	}
 	switch refused.StatusCode {
 	case http.StatusUnauthorized:
-		return &hintError{fmt.Errorf("%s wants to know who you are: %w", host, err), "`boxer login " + host + "` gives the registry your name and password"}
+		return hint.To(fmt.Errorf("%s wants to know who you are: %w", host, err), "`boxer login %s` gives the registry your name and password", host)
 	case http.StatusForbidden:
-		return &hintError{err, "you may not do that in " + host + "/" + repository.RepositoryStr() + ": is it yours, and are you logged in as who you want to be?"}
+		return hint.To(err, "you may not do that in %s/%s: is it yours, and are you logged in as who you want to be?", host, repository.RepositoryStr())
 	case http.StatusTooManyRequests:
-		return &hintError{err, "the registry limits how often you may ask: wait, or `boxer login " + host + "` if you are not"}
+		return hint.To(err, "the registry limits how often you may ask: wait, or `boxer login %s` if you are not", host)
 	case http.StatusRequestEntityTooLarge:
-		return &hintError{err, "something in front of the registry (a proxy?) limits the size of uploads"}
+		return hint.To(err, "something in front of the registry (a proxy?) limits the size of uploads")
 	}
 	return err
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"boxer.dev/internal/hint"
 	"boxer.dev/internal/registry/registrytest"
 	"boxer.dev/oci"
 )
@@ -176,7 +177,7 @@ func TestLoginIsNeeded(t *testing.T) {
 			trust(t, server)
 			client, _ := impatient(Options{})
 			_, err := client.Pull(t.Context(), newStore(t), server.Host+"/app")
-			var hinted *hintError
+			var hinted *hint.Error
 			if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "boxer login "+server.Host) {
 				t.Errorf("%v", err)
 			}
@@ -192,7 +193,7 @@ func TestUnknownAuthority(t *testing.T) {
 	server := registrytest.Start(t, registrytest.Options{TLS: true})
 	client, _ := impatient(Options{})
 	_, err := client.Pull(t.Context(), newStore(t), server.Host+"/app")
-	var hinted *hintError
+	var hinted *hint.Error
 	if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "certs.d") {
 		t.Errorf("%v", err)
 	}

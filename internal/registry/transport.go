@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"boxer.dev/internal/hint"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
@@ -116,14 +117,12 @@ func explainConnection(err error, host string) error {
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &certificate): // plain HTTP was tried then, which does not interest anybody
-		return &hintError{
-			fmt.Errorf("reaching %s: %w", host, certificate),
-			"put the registry's CA into ~/.docker/certs.d/" + host + "/ca.crt, or name a file of CAs in SSL_CERT_FILE",
-		}
+		return hint.To(fmt.Errorf("reaching %s: %w", host, certificate),
+			"put the registry's CA into ~/.docker/certs.d/%s/ca.crt, or name a file of CAs in SSL_CERT_FILE", host)
 	case errors.Is(err, errPlain), errors.Is(err, http.ErrSchemeMismatch):
-		return &hintError{err, "if " + host + " has no TLS, and you trust the network to it: --insecure"}
+		return hint.To(err, "if %s has no TLS, and you trust the network to it: --insecure", host)
 	case errors.As(err, &notFound):
-		return &hintError{err, "is " + host + " the registry's name? Behind a proxy, set HTTPS_PROXY"}
+		return hint.To(err, "is %s the registry's name? Behind a proxy, set HTTPS_PROXY", host)
 	}
 	return err
 }
