@@ -26,7 +26,7 @@ func ending(ctx context.Context, name string, err error) error {
 		return fmt.Errorf("%q was stopped: %w", name, ErrOutOfFuel)
 	case errors.As(err, &exit):
 		if code := int(exit.ExitCode() & 0xff); code != 0 { // as wait(2) has it
-			return &ExitError{code}
+			return &ExitError{Code: code}
 		}
 		return nil
 	}

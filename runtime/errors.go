@@ -1,8 +1,6 @@
 package runtime
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -10,9 +8,9 @@ import (
 	"boxer.dev/internal/shell"
 )
 
-// Exit statuses of runs that did not end by themselves. 125 to 127 are docker run's, as is 137 for want of memory; 134, 152
-// and 153 are what a shell reports of a process that abort(3) or a limit of setrlimit(2), by SIGXCPU or SIGXFSZ, ended; 124 is
-// timeout(1)'s and 130 that of an interrupt.
+// Exit statuses of runs that did not end by themselves. 125 to 127 are docker run's, as is 137 for want of memory; 134, 152,
+// 153 and 154 are what a shell reports of a process that abort(3), a limit of setrlimit(2) or setitimer(2) ended, by SIGABRT,
+// SIGXCPU, SIGXFSZ or SIGVTALRM; 124 is timeout(1)'s and 130 that of an interrupt.
 const (
 	StatusDeadline      = 124
 	StatusFailure       = 125
@@ -23,14 +21,42 @@ const (
 	StatusMemory        = 137
 	StatusOutOfFuel     = 152
 	StatusOutput        = 153
+	StatusCPU           = 154
 )
 
 // ExitError is the end of a program with a status other than 0: its own decision, not a failure of boxer.
 type ExitError struct {
 	Code int // 1 to 255; 128 + n if signal n ended the program
+	// Want is OutcomeOutOfMemory or OutcomeDiskFull if that is what the program failed of, and else empty.
+	Want  Outcome
+	Limit Limits // that it had reached, if it was one
 }
 
-func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
+func (e *ExitError) Error() string {
+	text := fmt.Sprintf("exit status %d", e.Code)
+	switch e.Want {
+	case OutcomeOutOfMemory:
+		text += ": out of memory"
+	case OutcomeDiskFull:
+		text += ": no room for files"
+	}
+	return text
+}
+
+func (e *ExitError) outcome() Outcome {
+	if e.Want != "" {
+		return e.Want
+	}
+	return OutcomeExit
+}
+
+// KilledError is a cause for the end of a context (context.WithCancelCause) that gives the run an exit status.
+type KilledError struct {
+	Reason string // "interrupted", …
+	Status int    // 128 + n for signal n
+}
+
+func (e *KilledError) Error() string { return e.Reason }
 
 // NotFoundError says that a box has no program of that name.
 type NotFoundError struct {
@@ -86,6 +112,14 @@ type TrapError struct {
 	Program string
 	Reason  string   // "unreachable", "out of bounds memory access", …
 	Frames  []string // functions that were active, innermost first, with their types; names if the module has them
+	Want    Outcome  // OutcomeOutOfMemory or OutcomeDiskFull if that is what the program failed of, and else empty
+}
+
+func (e *TrapError) outcome() Outcome {
+	if e.Want != "" {
+		return e.Want
+	}
+	return OutcomeTrap
 }
 
 func (e *TrapError) Error() string {
@@ -98,37 +132,4 @@ func (e *TrapError) Error() string {
 		fmt.Fprintf(&text, "\n  %2d: %s", i, frame)
 	}
 	return text.String()
-}
-
-// ExitStatus is the status that a process reports when a run returned err: 0 for nil, a program's own status for an
-// ExitError, and a Status constant for everything else.
-func ExitStatus(err error) int {
-	var (
-		exit          *ExitError
-		notFound      *NotFoundError
-		notExecutable *NotExecutableError
-		trap          *TrapError
-		limit         *LimitError
-	)
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &limit):
-		return limit.Status
-	case errors.As(err, &exit):
-		return exit.Code
-	case errors.As(err, &notFound):
-		return StatusNotFound
-	case errors.As(err, &notExecutable):
-		return StatusNotExecutable
-	case errors.As(err, &trap):
-		return StatusTrap
-	case errors.Is(err, ErrOutOfFuel):
-		return StatusOutOfFuel
-	case errors.Is(err, context.DeadlineExceeded):
-		return StatusDeadline
-	case errors.Is(err, context.Canceled):
-		return StatusInterrupted
-	}
-	return StatusFailure
 }

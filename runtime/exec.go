@@ -37,7 +37,7 @@ func (s *sandbox) exec(ctx context.Context, c command) error {
 		return fmt.Errorf("%q was not started: %w", c.args[0], ended(ctx))
 	}
 	if s.fuel.usedUp() { // what runs only for a moment never asks for any
-		s.end(s.reached(Limits{Fuel: s.fuel.limit}, StatusOutOfFuel)) // to a shell this is a command that fails, of many
+		s.end(s.reached(Limits{Fuel: s.fuel.limit}, OutcomeOutOfFuel)) // to a shell this is a command that fails, of many
 		return fmt.Errorf("%q was not started: %w", c.args[0], ErrOutOfFuel)
 	}
 	depth, _ := ctx.Value(nestingKey{}).(int)
@@ -123,7 +123,7 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 		stats.Restore += watch()
 	}
 	if errors.Is(err, errMemory) && s.memory != nil {
-		err = s.reached(Limits{Memory: s.cmd.Limits.Memory}, StatusMemory)
+		err = s.reached(Limits{Memory: s.cmd.Limits.Memory}, OutcomeOutOfMemory)
 	}
 	if err != nil {
 		return false, err
@@ -186,7 +186,7 @@ func (s *sandbox) runUtility(ctx context.Context, run coreutils.Utility, c comma
 
 func exited(status int, err error) error {
 	if err == nil && status != 0 {
-		return &ExitError{status}
+		return &ExitError{Code: status}
 	}
 	return err
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"boxer.dev/internal/repeatable"
@@ -22,25 +20,27 @@ type Limits = capability.Limits
 type LimitError struct {
 	Limit Limits // the one limit
 	Own   bool   // it is the box's own
-	// Status is what a process reports: StatusDeadline, StatusOutOfFuel, StatusOutput or StatusMemory.
-	Status int
+	// Outcome is OutcomeTimeout, OutcomeCPULimit, OutcomeOutOfFuel, OutcomeOutputLimit or OutcomeOutOfMemory.
+	Outcome Outcome
 }
 
 // Unwrap is ErrOutOfFuel, if that is what the run was.
 func (e *LimitError) Unwrap() error {
-	if e.Status == StatusOutOfFuel {
+	if e.Outcome == OutcomeOutOfFuel {
 		return ErrOutOfFuel
 	}
 	return nil
 }
 
 func (e *LimitError) Error() string {
-	switch e.Status {
-	case StatusMemory:
+	switch e.Outcome {
+	case OutcomeOutOfMemory:
 		return fmt.Sprintf("it does not start within %s", e.Limit)
-	case StatusDeadline:
+	case OutcomeTimeout:
 		return fmt.Sprintf("the run was ended: it took longer than %s", e.Limit)
-	case StatusOutOfFuel:
+	case OutcomeCPULimit:
+		return fmt.Sprintf("the run was ended: it computed for longer than %s", e.Limit)
+	case OutcomeOutOfFuel:
 		return fmt.Sprintf("the run was ended: it executed more than %s", e.Limit)
 	}
 	return fmt.Sprintf("the run was ended: it wrote more than %s", e.Limit)
@@ -55,11 +55,9 @@ func (e *LimitError) Hint() string {
 	return fmt.Sprintf("it may be given more: boxer run --limit %s=…", name)
 }
 
-// granted is a run as it may be: its limits narrowed by those of the box, and the box granted what it cannot do without.
+// granted is a run as it may be: its limits narrowed by those of the box, and the box granted what it cannot do without. It is
+// a copy of the caller's.
 func (b *Box) granted(c *Cmd) (*Cmd, error) {
-	if len(b.requests.Needs) == 0 && b.requests.Limits == (Limits{}) && c.Limits == (Limits{}) {
-		return c, nil
-	}
 	narrowed := *c
 	narrowed.Limits = c.Limits.Narrow(b.requests.Limits)
 	l := &narrowed.Limits
@@ -96,8 +94,8 @@ func (b *Box) grants(c *Cmd) capability.Grants {
 }
 
 // reached is the error for one limit of a run.
-func (s *sandbox) reached(one Limits, status int) *LimitError {
-	return &LimitError{Limit: one, Status: status, Own: s.box.requests.Limits.Narrow(one) == s.box.requests.Limits}
+func (s *sandbox) reached(one Limits, outcome Outcome) *LimitError {
+	return &LimitError{Limit: one, Outcome: outcome, Own: s.box.requests.Limits.Narrow(one) == s.box.requests.Limits}
 }
 
 // bounded gives a context that ends with the limits of the run which end it.
@@ -106,20 +104,12 @@ func (s *sandbox) bounded(ctx context.Context) (context.Context, context.CancelF
 	if l.Timeout <= 0 && l.Output <= 0 && l.Fuel <= 0 {
 		return ctx, func() {}
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	s.end = cancel
-	if l.Output > 0 {
-		left := new(atomic.Int64)
-		left.Store(l.Output)
-		end := func() { cancel(s.reached(Limits{Output: l.Output}, StatusOutput)) }
-		s.cmd.Stdout = boundedWriter(s.cmd.Stdout, left, end)
-		s.cmd.Stderr = boundedWriter(s.cmd.Stderr, left, end)
-	}
+	ctx, s.end = context.WithCancelCause(ctx)
 	return ctx, func() {
 		if s.deadline != nil {
 			s.deadline.Stop()
 		}
-		cancel(nil)
+		s.end(nil)
 	}
 }
 
@@ -127,7 +117,7 @@ func (s *sandbox) bounded(ctx context.Context) (context.Context, context.CancelF
 func (s *sandbox) begin() {
 	s.begun.Do(func() {
 		if timeout := s.cmd.Limits.Timeout; timeout > 0 {
-			s.deadline = time.AfterFunc(timeout, func() { s.end(s.reached(Limits{Timeout: timeout}, StatusDeadline)) })
+			s.deadline = time.AfterFunc(timeout, func() { s.end(s.reached(Limits{Timeout: timeout}, OutcomeTimeout)) })
 		}
 	})
 }
@@ -136,49 +126,11 @@ func (s *sandbox) begin() {
 // run do not always say so: a shell only knows that it was ended, and who writes may think of a full disk.
 func (s *sandbox) atLimit(ctx context.Context, err error) error {
 	if errors.Is(err, ErrOutOfFuel) {
-		return s.reached(Limits{Fuel: s.cmd.Limits.Fuel}, StatusOutOfFuel)
+		return s.reached(Limits{Fuel: s.cmd.Limits.Fuel}, OutcomeOutOfFuel)
 	}
 	var limit *LimitError
-	if errors.As(context.Cause(ctx), &limit) && (err != nil || limit.Status == StatusOutput) {
+	if errors.As(context.Cause(ctx), &limit) && (err != nil || limit.Outcome == OutcomeOutputLimit) {
 		return limit
 	}
 	return err
-}
-
-// bound writes until it has used up what is left, and then ends the run.
-type bound struct {
-	to   io.Writer
-	left *atomic.Int64
-	end  func()
-}
-
-// boundedWriter counts what is discarded, too.
-func boundedWriter(to io.Writer, left *atomic.Int64, end func()) io.Writer {
-	if to == nil {
-		to = io.Discard
-	}
-	return &bound{to, left, end}
-}
-
-var errOutputLimit = errors.New("the limit of output is reached")
-
-func (b *bound) Write(p []byte) (int, error) {
-	left := b.left.Add(-int64(len(p)))
-	if left >= 0 {
-		return b.to.Write(p)
-	}
-	b.end()
-	n, err := 0, error(nil)
-	if room := int64(len(p)) + left; room > 0 {
-		n, err = b.to.Write(p[:room])
-	}
-	return n, errors.Join(errOutputLimit, err)
-}
-
-// SetWriteDeadline wakes a Write, where that is possible.
-func (b *bound) SetWriteDeadline(t time.Time) error {
-	if d, ok := b.to.(interface{ SetWriteDeadline(time.Time) error }); ok {
-		return d.SetWriteDeadline(t)
-	}
-	return errors.ErrUnsupported
 }

@@ -35,6 +35,8 @@ type sandbox struct {
 	roots    []*os.Root
 
 	memory   *memory.Account // of all programs; nil: no bound
+	output   output
+	refusals int64 // of changes to the tree before the run
 	end      context.CancelCauseFunc
 	begun    sync.Once
 	deadline *time.Timer
@@ -78,12 +80,15 @@ func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 		s.configure(true) // now that the working directory is there
 	}
 	s.meter.add(Stats{Lookup: time.Since(start)})
-	return s.atLimit(ctx, s.exec(ctx, first))
+	return s.explain(s.atLimit(ctx, s.exec(ctx, first)))
 }
 
 // sandbox prepares the tree of a run.
 func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 	s := &sandbox{engine: b.engine, box: b, cmd: c, tree: c.FS, clock: clock(c.Now)}
+	s.output.limit = c.Limits.Output
+	s.output.end = func() { s.end(s.reached(Limits{Output: c.Limits.Output}, OutcomeOutputLimit)) }
+	c.Stdout, c.Stderr = s.output.stream(c.Stdout, nil), s.output.stream(c.Stderr, &s.output.tail)
 	defer func() {
 		if err != nil {
 			s.close()
@@ -96,6 +101,7 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 		s.tree = b.tree.Fork()
 		s.configure(false)
 	}
+	s.refusals = s.tree.Refusals()
 	if c.Limits.Memory > 0 {
 		s.memory = memory.NewAccount(uint64(c.Limits.Memory))
 	}

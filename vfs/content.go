@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"bytes"
-	"syscall"
 )
 
 // chunkSize is the unit in which contents are held and cloned.
@@ -105,7 +104,7 @@ func (c *content) writeChunk(f *FS, i int64, within int, p []byte) (int, error) 
 	if room := f.room(); int64(want-capacity) > room {
 		want = capacity + int(room)
 		if want <= within || want < len(have) {
-			return 0, syscall.ENOSPC
+			return 0, f.refuse()
 		}
 		p = p[:min(len(p), want-within)]
 	}

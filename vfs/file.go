@@ -406,7 +406,7 @@ func (f *FS) allocate(ino uint64, size int64) error {
 		return err
 	}
 	if size-s.Size > f.room() {
-		return syscall.ENOSPC
+		return f.refuse()
 	}
 	return f.setSize(ino, size)
 }

@@ -18,7 +18,9 @@ type FS struct {
 	inodes  sorted[uint64, *inode] // what was made or changed
 	nextIno uint64
 	used    usage
-	config  Config
+
+	refusals int64 // of changes for want of room
+	config   Config
 
 	open    map[uint64]int    // open files of the tree
 	orphans map[uint64]*inode // of those, the ones without a name
@@ -83,6 +85,13 @@ func (f *FS) Used() Limits {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return Limits{Bytes: f.used.bytes, Files: f.used.files}
+}
+
+// Refusals is how many changes of this tree have found no room within its limits.
+func (f *FS) Refusals() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.refusals
 }
 
 func (f *FS) now() instant {

@@ -65,6 +65,12 @@ type Limits struct {
 	Files int64
 }
 
+// refuse notes that a change found no room.
+func (f *FS) refuse() error {
+	f.refusals++
+	return syscall.ENOSPC
+}
+
 // room returns how many more bytes the tree may hold.
 func (f *FS) room() int64 {
 	if f.config.Limits.Bytes <= 0 {
@@ -76,10 +82,10 @@ func (f *FS) room() int64 {
 // charge accounts for something new, or refuses it.
 func (f *FS) charge(bytes, files int64) error {
 	if bytes > f.room() {
-		return syscall.ENOSPC
+		return f.refuse()
 	}
 	if limit := f.config.Limits.Files; limit > 0 && f.used.files+files > limit {
-		return syscall.ENOSPC
+		return f.refuse()
 	}
 	f.used.bytes += bytes
 	f.used.files += files

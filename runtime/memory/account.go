@@ -4,8 +4,9 @@ import "sync/atomic"
 
 // Account bounds the sizes of several memories together. It is safe for concurrent use.
 type Account struct {
-	limit uint64
-	used  atomic.Uint64
+	limit   uint64
+	used    atomic.Uint64
+	refused atomic.Bool
 }
 
 // NewAccount makes an account that allows so many bytes.
@@ -14,10 +15,14 @@ func NewAccount(limit uint64) *Account { return &Account{limit: limit} }
 func (a *Account) take(n uint64) bool {
 	if used := a.used.Add(n); used > a.limit || used < n {
 		a.used.Add(-n)
+		a.refused.Store(true)
 		return false
 	}
 	return true
 }
+
+// Refused reports whether a memory was not made, or did not grow, for want of room on the account. A nil account refuses nothing.
+func (a *Account) Refused() bool { return a != nil && a.refused.Load() }
 
 // share is what one memory has of an account. The zero value has no account, and no bound.
 type share struct {

@@ -186,11 +186,15 @@ func newOutput(w io.Writer, terminal bool, ino uint64, clock *Clock) *output {
 	if w == nil {
 		w = io.Discard
 	}
-	return &output{w: w, terminal: terminal, prompt: writesPromptly(w), ino: ino + 1, transfer: transfer{clock: clock}}
+	return &output{w: w, terminal: terminal, prompt: Prompt(w), ino: ino + 1, transfer: transfer{clock: clock}}
 }
 
-func writesPromptly(w io.Writer) bool {
+// Prompt reports whether writing to w is known never to wait. A writer that hands on what it is given tells by a method of
+// that name.
+func Prompt(w io.Writer) bool {
 	switch w := w.(type) {
+	case interface{ Prompt() bool }:
+		return w.Prompt()
 	case *bytes.Buffer, *strings.Builder:
 		return true
 	case *os.File:
