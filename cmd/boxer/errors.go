@@ -46,11 +46,24 @@ func (a *app) report(command *cobra.Command, err error) int {
 	if errors.As(err, &failed) {
 		fmt.Fprintf(a.stderr, "to reproduce: %s\n", printable(failed.command))
 	}
-	if command.Name() == "run" {
+	var status *statusError
+	switch {
+	case errors.As(err, &status):
+		return status.status
+	case command.Name() == "run":
 		return runtime.ExitStatus(err)
 	}
 	return 1
 }
+
+// statusError is an error with an exit status of its own.
+type statusError struct {
+	err    error
+	status int
+}
+
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
 
 func (a *app) warn(err error) {
 	fmt.Fprintf(a.stderr, "boxer: warning: %s\n", printable(err.Error()))

@@ -66,7 +66,7 @@ A box sees its own files and what the command line grants it; nothing else.`,
 	root.SetVersionTemplate("boxer {{.Version}}\n")
 	root.AddCommand(
 		initCommand(a), convertCommand(a), buildCommand(a), runCommand(a),
-		imagesCommand(a), inspectCommand(a), historyCommand(a), tagCommand(a), removeCommand(a),
+		imagesCommand(a), inspectCommand(a), historyCommand(a), diffCommand(a), tagCommand(a), removeCommand(a),
 		saveCommand(a), loadCommand(a), pruneCommand(a), diskUsageCommand(a),
 		pullCommand(a), pushCommand(a), copyCommand(a), loginCommand(a), logoutCommand(a),
 		volumeCommand(a), benchCommand(a), doctorCommand(a), versionCommand(a),
