@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"boxer.dev/internal/bench"
+	"boxer.dev/oci"
 )
 
 // benchOptions are the flags of all benchmarks.
@@ -27,7 +28,7 @@ func benchCommand(a *app) *cobra.Command {
 		Args:  arguments(cobra.NoArgs),
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	command.AddCommand(benchStartCommand(a), benchBuildCommand(a))
+	command.AddCommand(benchStartCommand(a), benchBuildCommand(a), benchCPUCommand(a))
 	return command
 }
 
@@ -53,31 +54,79 @@ Instances that are ready are kept in this process, as a server keeps them; a who
 }
 
 func (a *app) benchStart(ctx context.Context, o benchOptions) (err error) {
-	store, err := a.store()
-	if err != nil {
-		return err
-	}
-	root, err := a.rootfs(ctx, store, "python:3.13", pullNever)
+	root, dir, err := a.benchPython(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	dir, err := cacheDir()
-	if err != nil {
-		return err
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(o.python3); err != nil {
-		o.python3 = ""
-	}
-	start := bench.Start{Python: root, CacheDir: dir, Boxer: self, Python3: o.python3, Quick: o.quick}
-	if _, ok := descriptor(a.stderr); ok {
-		start.Progress = func(what string) { fmt.Fprintf(a.stderr, "measuring %s\n", what) }
-	}
+	start := bench.Start{Python: root, CacheDir: dir, Boxer: self, Python3: o.native(), Quick: o.quick, Progress: a.measuring()}
 	report, err := start.Run(ctx)
+	if err != nil {
+		return err
+	}
+	return writeReport(a.stdout, report, o.json)
+}
+
+// benchPython opens the Python base, and gives the directory of machine code.
+func (a *app) benchPython(ctx context.Context) (*oci.Rootfs, string, error) {
+	store, err := a.store()
+	if err != nil {
+		return nil, "", err
+	}
+	dir, err := cacheDir()
+	if err != nil {
+		return nil, "", err
+	}
+	root, err := a.rootfs(ctx, store, "python:3.13", pullNever)
+	return root, dir, err
+}
+
+// native is the host's Python, "" if there is none.
+func (o benchOptions) native() string {
+	if _, err := os.Stat(o.python3); err != nil {
+		return ""
+	}
+	return o.python3
+}
+
+// measuring tells a person at a terminal what goes on.
+func (a *app) measuring() func(what string) {
+	if _, ok := descriptor(a.stderr); !ok {
+		return nil
+	}
+	return func(what string) { fmt.Fprintf(a.stderr, "measuring %s\n", what) }
+}
+
+func benchCPUCommand(a *app) *cobra.Command {
+	var o benchOptions
+	command := &cobra.Command{
+		Use:   "cpu [OPTIONS]",
+		Short: "Measure what it costs Python programs that they can be stopped, or are charged",
+		Long: `Measure what it costs Python programs that they can be stopped wherever they are, as by
+--timeout, or are charged for each instruction, as by --fuel. Eleven programs take turns in each
+form and in the host's own Python. Multiples are medians over pairs of neighbours; the last line
+is the geometric mean over the programs.`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(command *cobra.Command, _ []string) error { return a.benchCPU(command.Context(), o) },
+	}
+	flags := command.Flags()
+	flags.BoolVar(&o.json, "json", false, "print the figures as JSON")
+	flags.BoolVar(&o.quick, "quick", false, "take a fifth of the measurements")
+	flags.StringVar(&o.python3, "python3", "/usr/bin/python3", "the host's Python, an `executable`")
+	return command
+}
+
+func (a *app) benchCPU(ctx context.Context, o benchOptions) (err error) {
+	root, dir, err := a.benchPython(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	report, err := bench.CPU{Python: root, CacheDir: dir, Python3: o.native(), Quick: o.quick, Progress: a.measuring()}.Run(ctx)
 	if err != nil {
 		return err
 	}
@@ -106,12 +155,9 @@ func (a *app) benchBuild(ctx context.Context, o benchOptions) error {
 	if err != nil {
 		return err
 	}
-	build := bench.Build{Boxer: self, Quick: o.quick}
+	build := bench.Build{Boxer: self, Quick: o.quick, Progress: a.measuring()}
 	if docker, err := exec.LookPath("docker"); err == nil {
 		build.Docker = docker
-	}
-	if _, ok := descriptor(a.stderr); ok {
-		build.Progress = func(what string) { fmt.Fprintf(a.stderr, "measuring %s\n", what) }
 	}
 	report, err := build.Run(ctx)
 	if err != nil {
