@@ -114,6 +114,61 @@ func (e *examiner) image(m v1.Descriptor) {
 			damaged(d.Digest, fmt.Errorf("layer %d: %w", n, err))
 		}
 	}
+	e.referrers(img.digest, cmp.Or(Familiar(nameOf(m)), m.Digest.String()))
+}
+
+// referrers looks at the artifacts about an image. Repairing forgets those that are damaged.
+func (e *examiner) referrers(subject v1.Hash, image string) {
+	list, err := e.store.Referrers(subject)
+	if err != nil {
+		damage := Damage{Image: image, Err: err}
+		if name, err := e.store.referrerFile(subject); err == nil && e.options.Repair {
+			damage.Repaired = removeIfThere(name) == nil
+		}
+		e.found.Damages = append(e.found.Damages, damage)
+		return
+	}
+	for _, d := range list {
+		if e.seen[d.Digest] {
+			continue
+		}
+		e.seen[d.Digest] = true
+		if err := e.artifact(d); err != nil {
+			damage := Damage{Image: image, Err: fmt.Errorf("what is attached to it, of type %q: %w", d.ArtifactType, err)}
+			damage.Repaired = e.options.Repair && e.store.Detach(subject, d.Digest) == nil
+			e.found.Damages = append(e.found.Damages, damage)
+			continue
+		}
+		e.referrers(d.Digest, image)
+	}
+}
+
+func (e *examiner) artifact(d v1.Descriptor) error {
+	a, err := e.store.Artifact(d.Digest)
+	if err != nil {
+		return err
+	}
+	e.count(int64(len(a.raw)))
+	for _, blob := range a.Blobs() {
+		file, size, err := openBlob(e.store.layout, blob.Digest)
+		if err != nil {
+			return err
+		}
+		content := verify(file, blob.Digest, blob.Size)
+		if !e.seen[blob.Digest] {
+			e.count(size)
+		}
+		e.seen[blob.Digest] = true
+		if size != blob.Size {
+			err = fmt.Errorf("%w: blob %s has %d bytes of %d", ErrCorrupt, blob.Digest, size, blob.Size)
+		} else if e.options.Deep {
+			_, err = io.Copy(io.Discard, content)
+		}
+		if err := errors.Join(err, content.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *examiner) count(bytes int64) {

@@ -20,9 +20,9 @@ type Freed struct {
 	Bytes         int64 // of both, and of unfinished files
 }
 
-// GC removes blobs and opened layers that no image of the store and no record of the build cache has, and what killed
-// processes left. The opened layers of keep, images that are not in the store, are spared. It answers ErrBusy rather than wait
-// for processes that are adding something. Boxes that are running do not need what it removes.
+// GC removes blobs and opened layers that no image of the store, no artifact about one and no record of the build cache has,
+// and what killed processes left. The opened layers of keep, images that are not in the store, are spared. It answers ErrBusy
+// rather than wait for processes that are adding something. Boxes that are running do not need what it removes.
 func (s *Store) GC(keep ...v1.Image) (Freed, error) {
 	return s.collect(func(*liveSet) (int, error) { return 0, nil }, keep)
 }
@@ -58,6 +58,7 @@ func (s *Store) collect(forget func(images *liveSet) (records int, err error), k
 		sweep(s.layerDir(), live.layers, &freed.Layers, &freed.Bytes),
 		sweep(s.tempDir(), nil, new(int), &freed.Bytes),
 		s.sweepOrigins(live.blobs),
+		s.sweepReferrers(live.blobs),
 	)
 	return freed, err
 }
@@ -113,6 +114,7 @@ func (l *liveSet) addLayers(config *v1.ConfigFile) {
 
 func (s *Store) markDescriptor(d v1.Descriptor, live *liveSet, depth int) error {
 	live.blobs[d.Digest.Hex] = true
+	s.markReferrers(d.Digest, live, 0)
 	switch {
 	case d.MediaType.IsIndex() && depth < maxIndexDepth:
 		return s.markIndex(d, live, depth)

@@ -22,6 +22,7 @@ import (
 // it has
 //
 //	layers/sha256/DIFFID   layers in their opened form, made from blobs when first needed
+//	referrers/sha256/IMAGE a list of the artifacts about an image
 //	origins/sha256/BLOB    the repositories of registries that a blob was seen in
 //	tmp/                   files that are being written
 //	lock, index.lock       advisory locks
