@@ -45,6 +45,11 @@ func WriteTar(w io.Writer, tree *vfs.FS) error {
 	if err != nil {
 		return fmt.Errorf("listing files: %w", err)
 	}
+	return WriteChanges(w, changes)
+}
+
+// WriteChanges writes a tar archive of entries, in whatever order they come; whiteouts in the form that layers have them in.
+func WriteChanges(w io.Writer, changes []vfs.Change) error {
 	if err := writeTar(w, inTarOrder(changes)); err != nil {
 		return fmt.Errorf("writing tar archive: %w", err)
 	}

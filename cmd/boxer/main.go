@@ -67,7 +67,7 @@ A box sees its own files and what the command line grants it; nothing else.`,
 	root.AddCommand(
 		initCommand(a), convertCommand(a), buildCommand(a), runCommand(a),
 		imagesCommand(a), inspectCommand(a), historyCommand(a), diffCommand(a), tagCommand(a), removeCommand(a),
-		saveCommand(a), loadCommand(a), pruneCommand(a), diskUsageCommand(a),
+		copyOutCommand(a), exportCommand(a), saveCommand(a), loadCommand(a), pruneCommand(a), diskUsageCommand(a),
 		pullCommand(a), pushCommand(a), copyCommand(a), loginCommand(a), logoutCommand(a),
 		volumeCommand(a), benchCommand(a), doctorCommand(a), versionCommand(a),
 	)

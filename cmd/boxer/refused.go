@@ -32,8 +32,7 @@ var refusedSubcommands = map[string]string{
 	"stop": noDaemon, "swarm": noDaemon, "top": noDaemon, "unpause": noDaemon, "update": noDaemon, "wait": noDaemon,
 
 	"builder": "`boxer prune` empties the cache of builds, `boxer du` shows it", "buildx": "use `boxer build`", "compose": "start each box with `boxer run`",
-	"container": noDaemon, "context": "boxer has no daemon to choose", "cp": "mount a directory: `boxer run -v ./DIR:/DIR`",
-	"export": "use `boxer save`", "import": "use `boxer load`, or ADD the archive in a Boxfile",
+	"container": noDaemon, "context": "boxer has no daemon to choose", "import": "use `boxer load`, or ADD the archive in a Boxfile",
 	"image": "use `boxer images`, `rmi`, `tag`, `inspect`, `history`, `save` or `load`", "info": "use `boxer version`",
 	"manifest": "`boxer inspect` shows a box of the local store", "search": "registries have search pages of their own",
 	"plugin": noDaemon, "system": "use `boxer du`, `boxer prune`, `boxer rm` and `boxer volume prune`",

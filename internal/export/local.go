@@ -21,16 +21,21 @@ import (
 // Times and permissions are those of the tree, owners too where the process may set them (it is root); else all belongs to the
 // user. Set-user-id and set-group-id bits are left out: they were meant for the users of a box.
 func Files(dir string, tree *vfs.FS) error {
+	changes, err := vfs.Diff(vfs.New(), tree)
+	if err != nil {
+		return fmt.Errorf("listing the box's files: %w", err)
+	}
+	return writeFiles(dir, changes, os.Geteuid() == 0)
+}
+
+// writeFiles writes entries, parents first, into a directory; owners says whether they get those that they have in the box.
+func writeFiles(dir string, changes []vfs.Change, owners bool) error {
 	root, err := directory(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	changes, err := vfs.Diff(vfs.New(), tree)
-	if err != nil {
-		return fmt.Errorf("listing the box's files: %w", err)
-	}
-	l := &local{root: root, owners: os.Geteuid() == 0, made: map[string]bool{}}
+	l := &local{root: root, owners: owners, made: map[string]bool{}}
 	for _, change := range changes {
 		if err := l.add(change); err != nil {
 			return fmt.Errorf("writing %q: %w", change.Path, err)
