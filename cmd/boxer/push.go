@@ -22,7 +22,8 @@ func pushCommand(a *app) *cobra.Command {
 		Long: `Send a box of the local store to the registry that its name says.
 
 Layers that the registry has are not sent again; those that were seen in another repository of it
-are taken over there. What breaks off goes on where it stopped. Printed is the box's name by digest.`,
+are taken over there. What breaks off goes on where it stopped. What is attached to the box (its
+signatures, what is in it, how it was built) goes with it. Printed is the box's name by digest.`,
 		Example: `  boxer tag app ghcr.io/me/app:1
   boxer push ghcr.io/me/app:1`,
 		Args:              arguments(cobra.ExactArgs(1)),
@@ -30,6 +31,7 @@ are taken over there. What breaks off goes on where it stopped. Printed is the b
 		RunE:              func(command *cobra.Command, args []string) error { return a.push(command.Context(), o, args[0]) },
 	}
 	o.bind(command.Flags())
+	o.bindReferrers(command.Flags())
 	return command
 }
 
@@ -49,6 +51,11 @@ func (a *app) push(ctx context.Context, o remoteOptions, ref string) error {
 		return err
 	}
 	digest, err := a.transfer(o, "pushing", "pushed", ref, func(client *registry.Client) (v1.Hash, error) {
+		if o.referrers {
+			if err := pushAttached(ctx, client, store, img, ref); err != nil {
+				return v1.Hash{}, err
+			}
+		}
 		return client.Push(ctx, store, img, ref)
 	})
 	if err != nil {
@@ -74,8 +81,9 @@ func pullCommand(a *app) *cobra.Command {
 		Use:   "pull [OPTIONS] NAME[:TAG|@DIGEST] [NAME...]",
 		Short: "Bring boxes from a registry into the local store",
 		Long: `Bring boxes from registries into the local store. Layers that the store has, or that boxer
-carries, are not transferred; what a pull that broke off has got is used by the next one.
-Printed is each box's name by digest.`,
+carries, are not transferred; what a pull that broke off has got is used by the next one. What is
+attached to a box (its signatures, what is in it, how it was built) comes with it. Printed is each
+box's name by digest.`,
 		Example: `  boxer pull ghcr.io/me/app:1
   boxer pull --insecure registry.lan:5000/app`,
 		Args:              arguments(cobra.MinimumNArgs(1)),
@@ -90,6 +98,7 @@ Printed is each box's name by digest.`,
 		},
 	}
 	o.bind(command.Flags())
+	o.bindReferrers(command.Flags())
 	refuseFlags(command, []refusedFlag{{"all-tags", "a", "name the tags"}, {"disable-content-trust", "", "what is pulled is checked by its digest; leave it out"}},
 		[]refusedFlag{{"platform", "", onePlatform}})
 	return command
@@ -105,7 +114,13 @@ func (a *app) pull(ctx context.Context, o remoteOptions, ref string) error {
 		return err
 	}
 	digest, err := a.transfer(o, "pulling", "pulled", ref, func(client *registry.Client) (v1.Hash, error) {
-		return client.Pull(ctx, store, ref)
+		digest, err := client.Pull(ctx, store, ref)
+		if err == nil && o.referrers {
+			if err := pullAttached(ctx, client, store, ref, digest); err != nil {
+				a.warn(err)
+			}
+		}
+		return digest, err
 	})
 	if err != nil {
 		return err
@@ -119,7 +134,8 @@ func copyCommand(a *app) *cobra.Command {
 		Use:   "copy [OPTIONS] SOURCE DESTINATION",
 		Short: "Copy a box from one registry to another",
 		Long: `Copy a box from one registry to another, or within one, without taking it apart: its digest
-stays, and an image for several platforms is copied with all of them. Nothing is kept here.`,
+stays, and an image for several platforms is copied with all of them; so is what is attached to it
+(signatures, what is in it, how it was built). Nothing is kept here.`,
 		Example:           `  boxer copy ghcr.io/me/app:1 registry.example/app:1`,
 		Args:              arguments(cobra.ExactArgs(2)),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -134,5 +150,6 @@ stays, and an image for several platforms is copied with all of them. Nothing is
 		},
 	}
 	o.bind(command.Flags())
+	o.bindReferrers(command.Flags())
 	return command
 }

@@ -19,17 +19,21 @@ import (
 )
 
 // remoteOptions are the flags of all commands that talk to registries.
-type remoteOptions struct{ insecure, quiet bool }
+type remoteOptions struct{ insecure, quiet, referrers bool }
 
 func (o *remoteOptions) bind(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.insecure, "insecure", false, "allow plain HTTP, and certificates that nobody vouches for")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print the result only")
 }
 
+func (o *remoteOptions) bindReferrers(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.referrers, "referrers", true, "take along what is attached to the box; =false leaves it")
+}
+
 // client makes a client of registries, which counts in stats.
-func (a *app) client(insecure bool, stats *registry.Stats) *registry.Client {
+func (a *app) client(o remoteOptions, stats *registry.Stats) *registry.Client {
 	return registry.New(registry.Options{
-		Insecure: insecure, Known: builtInImages(), UserAgent: "boxer/" + version, Stats: stats,
+		Insecure: o.insecure, WithoutReferrers: !o.referrers, Known: builtInImages(), UserAgent: "boxer/" + version, Stats: stats,
 		Backoff: registry.Backoff{Waiting: func(reason error, pause time.Duration) {
 			a.warn(fmt.Errorf("%w; trying again in %s", reason, pause.Round(100*time.Millisecond)))
 		}},
@@ -43,7 +47,7 @@ func (a *app) transfer(o remoteOptions, doing, done, name string, do func(*regis
 	if _, ok := descriptor(a.stderr); ok && !o.quiet {
 		stop = showTransfer(a.stderr, doing+" "+name, stats)
 	}
-	digest, err := do(a.client(o.insecure, stats))
+	digest, err := do(a.client(o, stats))
 	stop()
 	if err != nil || o.quiet {
 		return digest, err
@@ -127,7 +131,7 @@ func (a *app) puller(store *oci.Store, show bool) func(context.Context, string) 
 			stop := showTransfer(a.stderr, "pulling "+ref, stats)
 			defer stop()
 		}
-		_, err := a.client(false, stats).Pull(ctx, store, ref)
+		_, err := a.client(remoteOptions{}, stats).Pull(ctx, store, ref)
 		return fmt.Sprintf("pulled %s: %s", ref, describeTransfer(stats)), err
 	}
 }

@@ -16,8 +16,9 @@ import (
 )
 
 // Copy copies what a name means in one registry to a name in another, or in the same one, without looking into layers: the
-// digest stays, and of an image for several platforms all are copied. Blobs stream through this machine's memory, if they
-// are not taken over within the registry.
+// digest stays, and of an image for several platforms all are copied; what is attached to them as well, unless
+// Options.WithoutReferrers says otherwise. Blobs stream through this machine's memory, if they are not taken over within the
+// registry.
 func (c *Client) Copy(ctx context.Context, from, to string) (v1.Hash, error) {
 	digest, err := c.copy(ctx, from, to)
 	if err != nil {
@@ -38,7 +39,7 @@ func (c *Client) copy(ctx context.Context, from, to string) (v1.Hash, error) {
 	if err != nil {
 		return v1.Hash{}, err
 	}
-	t := &copying{}
+	t := &copying{attached: !c.options.WithoutReferrers}
 	if t.from, err = c.open(ctx, source.Context(), transport.PullScope); err != nil {
 		return v1.Hash{}, err
 	}
@@ -62,10 +63,14 @@ func (c *Client) copy(ctx context.Context, from, to string) (v1.Hash, error) {
 type copying struct {
 	from, to *Repository
 	mount    []name.Repository
+	attached bool // what is attached to images, too
 }
 
 // manifest copies what a manifest leads to, and then the manifest.
 func (t *copying) manifest(ctx context.Context, d *document, identifier string, depth int) (err error) {
+	if err := t.referrers(ctx, d.descriptor.Digest); err != nil {
+		return err
+	}
 	if t.to.hasManifest(ctx, identifier, d.descriptor.Digest) {
 		return nil
 	}
@@ -81,6 +86,47 @@ func (t *copying) manifest(ctx context.Context, d *document, identifier string, 
 		return err
 	}
 	return t.to.putManifest(ctx, identifier, d)
+}
+
+// referrers copies what is attached to a manifest. It comes first, so that nobody sees the image without it.
+func (t *copying) referrers(ctx context.Context, subject v1.Hash) error {
+	if !t.attached {
+		return nil
+	}
+	list, _, err := t.from.referrers(ctx, subject)
+	if err != nil {
+		return err
+	}
+	var copied []v1.Descriptor
+	for _, d := range list {
+		if !isManifest(d) {
+			continue
+		}
+		a, err := t.from.manifest(ctx, d.Digest.String())
+		if err != nil {
+			return err
+		}
+		if err := t.image(ctx, a); err != nil {
+			return err
+		}
+		if err := t.to.putManifest(ctx, d.Digest.String(), a); err != nil {
+			return err
+		}
+		copied = append(copied, d)
+	}
+	if len(copied) > 0 {
+		if err := t.to.list(ctx, subject, copied); err != nil {
+			return err
+		}
+	}
+	signatures, err := t.from.signatures(ctx, subject)
+	if err != nil || len(signatures) == 0 {
+		return err
+	}
+	if err := t.blobs(ctx, signatures); err != nil {
+		return err
+	}
+	return t.to.addSignatures(ctx, subject, signatures)
 }
 
 func (t *copying) index(ctx context.Context, d *document, depth int) error {
@@ -107,10 +153,14 @@ func (t *copying) image(ctx context.Context, d *document) error {
 	if err != nil {
 		return fmt.Errorf("%w: reading manifest: %w", oci.ErrCorrupt, err)
 	}
+	return t.blobs(ctx, append([]v1.Descriptor{manifest.Config}, manifest.Layers...))
+}
+
+func (t *copying) blobs(ctx context.Context, blobs []v1.Descriptor) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(jobs)
 	seen := map[v1.Hash]bool{}
-	for _, blob := range append([]v1.Descriptor{manifest.Config}, manifest.Layers...) {
+	for _, blob := range blobs {
 		if !blob.MediaType.IsDistributable() {
 			return errors.New("it has a layer that registries do not keep (" + string(blob.MediaType) + ")")
 		}

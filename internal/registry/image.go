@@ -35,11 +35,19 @@ type image struct {
 // read from there.
 func (r *Repository) image(ctx context.Context, identifier string, store *oci.Store) (*image, error) {
 	d, err := r.manifest(ctx, identifier)
+	candidate := &Candidate{repository: r}
 	for depth := 0; err == nil && d.descriptor.MediaType.IsIndex(); depth++ {
+		candidate.Documents = append(candidate.Documents, d.descriptor)
 		d, err = r.choose(ctx, d, depth)
 	}
 	if err != nil {
 		return nil, err
+	}
+	candidate.Documents = append(candidate.Documents, d.descriptor)
+	if r.admit != nil {
+		if err := r.admit(ctx, candidate); err != nil {
+			return nil, err
+		}
 	}
 	manifest, err := v1.ParseManifest(bytes.NewReader(d.raw))
 	if err != nil {
@@ -54,6 +62,19 @@ func (r *Repository) image(ctx context.Context, identifier string, store *oci.St
 		return img, img.setConfig(raw)
 	}
 	return img, img.readConfig()
+}
+
+// Candidate is an image that is about to be taken from a registry, of which nothing but the manifest has been read.
+type Candidate struct {
+	// Documents lead to the image: indexes for several platforms, if there are any, and last its manifest. Each of them
+	// names the next by its digest.
+	Documents  []v1.Descriptor
+	repository *Repository
+}
+
+// Artifacts opens what the registry has about one of the documents: artifacts of some types, or all.
+func (c *Candidate) Artifacts(ctx context.Context, document v1.Descriptor, types ...string) ([]*oci.Artifact, error) {
+	return c.repository.artifacts(ctx, document, types)
 }
 
 func storedConfig(store *oci.Store, digest v1.Hash) (raw []byte, ok bool) {

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -90,9 +89,7 @@ func (r *Repository) pushImage(ctx context.Context, img v1.Image, manifest *v1.M
 		group.Go(func() error { return r.putBlob(ctx, d, from[d.Digest], openLayer(layer)) })
 	}
 	group.Go(func() error {
-		return r.putBlob(ctx, manifest.Config, from[manifest.Config.Digest], func(_ context.Context, offset int64) (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(config[min(offset, int64(len(config))):])), nil
-		})
+		return r.putBlob(ctx, manifest.Config, from[manifest.Config.Digest], openBytes(config))
 	})
 	return group.Wait()
 }

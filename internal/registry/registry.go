@@ -37,6 +37,10 @@ type Options struct {
 	Keychain authn.Keychain
 	// Known are images at hand whose layers need not be pulled.
 	Known []v1.Image
+	// Admit, if set, is asked about each image before it is taken from a registry; its error keeps the image out.
+	Admit func(context.Context, *Candidate) error
+	// WithoutReferrers makes Copy leave behind what is attached to images.
+	WithoutReferrers bool
 	// UserAgent is sent to registries; empty: "boxer".
 	UserAgent string
 	Backoff   Backoff
@@ -85,6 +89,7 @@ type Repository struct {
 	base    url.URL
 	backoff Backoff
 	stats   *Stats
+	admit   func(context.Context, *Candidate) error
 }
 
 // String is the repository's full name, docker.io's as docker writes it.
@@ -123,6 +128,7 @@ func (c *Client) open(ctx context.Context, repository name.Repository, action st
 		base:    url.URL{Scheme: repository.Scheme(), Host: repository.RegistryStr(), Path: "/v2/" + repository.RepositoryStr()},
 		backoff: c.options.Backoff,
 		stats:   c.options.Stats,
+		admit:   c.options.Admit,
 	}, nil
 }
 

@@ -27,6 +27,8 @@ type Options struct {
 	TLS    bool // with a certificate by Server.CA
 	Login  bool // for User with Password only, by basic authentication
 	Token  bool // the same, by tokens; in memory only
+	// Referrers makes a registry in memory list what refers to images by itself; Debian's cannot.
+	Referrers bool
 	// Wrap puts something in front, which is what TLS and Login are then of.
 	Wrap func(http.Handler) http.Handler
 }
@@ -51,7 +53,7 @@ func Start(t testing.TB, o Options) *Server {
 	if o.Debian && o.Wrap == nil {
 		return startDebian(t, o)
 	}
-	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(o.Referrers))
 	if o.Debian {
 		handler = proxyTo(startDebian(t, Options{}).Host)
 	}
