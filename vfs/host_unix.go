@@ -20,12 +20,13 @@ func hostErrno(e syscall.Errno) error { return e }
 // inDirs calls do with descriptors of two directories. With those, names are
 // single components, and nothing is followed.
 func inDirs(a, b *hostNode, do func(a, b int) error) error {
-	d, err := a.base.Open(a.rel)
+	const directory = unix.O_DIRECTORY | hostNonblock // whatever it has become since it was looked up
+	d, err := a.base.OpenFile(a.rel, directory, 0)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	e, err := b.base.Open(b.rel)
+	e, err := b.base.OpenFile(b.rel, directory, 0)
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,7 @@ type hostNode struct {
 	base  *os.Root // of the directory that the lookup started at
 	rel   string   // path in base
 	at    string   // path in the mount, as far as is known
+	depth int      // components of rel
 }
 
 func (n *hostNode) mount() *mountPoint { return n.point }
@@ -72,7 +73,16 @@ func (n *hostNode) writable() error {
 }
 
 func (n *hostNode) child(name string) *hostNode {
-	return &hostNode{n.point, n.top, n.base, join(n.rel, name), join(n.at, name)}
+	return &hostNode{n.point, n.top, n.base, join(n.rel, name), join(n.at, name), n.depth + 1}
+}
+
+// effort is how many components the host looks at to find a file: every lookup
+// starts at the directory that is open.
+func effort(s spot) int {
+	if n, ok := s.ext.(*hostNode); ok {
+		return n.depth
+	}
+	return 0
 }
 
 func (n *hostNode) lookup(name string) (external, fs.FileMode, error) {
@@ -91,9 +101,9 @@ func (n *hostNode) above() (spot, error) {
 	if n.at == "." {
 		return n.point.fs.spotOf(n.point.up)
 	}
-	up := &hostNode{n.point, n.top, n.base, path.Dir(n.rel), path.Dir(n.at)}
+	up := &hostNode{n.point, n.top, n.base, path.Dir(n.rel), path.Dir(n.at), n.depth - 1}
 	if n.rel == "." {
-		up.base, up.rel = n.top, up.at
+		up.base, up.rel, up.depth = n.top, up.at, strings.Count(up.at, "/")+1
 	}
 	return spot{ext: up, typ: fs.ModeDir, point: n.point.below(up.at)}, nil
 }
@@ -161,7 +171,7 @@ func (n *hostNode) openDir() (handle, error) {
 	if err != nil {
 		return nil, hostError(err)
 	}
-	return &hostDirHandle{hostNode{n.point, n.top, root, ".", n.at}}, nil
+	return &hostDirHandle{hostNode{n.point, n.top, root, ".", n.at, 0}}, nil
 }
 
 // openFile opens a regular file. Opening does not wait: should the file have
@@ -281,7 +291,7 @@ func (n *hostNode) link(old external, name string) error {
 	if !validHostName(name) {
 		return syscall.EINVAL
 	}
-	dir := &hostNode{from.point, from.top, from.base, path.Dir(from.rel), path.Dir(from.at)}
+	dir := &hostNode{from.point, from.top, from.base, path.Dir(from.rel), path.Dir(from.at), from.depth - 1}
 	return hostError(hostLink(dir, path.Base(from.rel), n, name))
 }
 

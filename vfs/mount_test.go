@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -518,4 +519,37 @@ func TestMountErrors(t *testing.T) {
 	if !slices.Equal(names(t, f), []string{"./", "file", "loop"}) {
 		t.Errorf("left behind: %v", names(t, f))
 	}
+}
+
+// TestDepthsOfMountTakeNoTime: the host looks up every path from its beginning, so that symlinks to deep places would keep
+// one call busy for minutes, which no deadline ends.
+func TestDepthsOfMountTakeNoTime(t *testing.T) {
+	_, root := hostDir(t, nil)
+	f := New()
+	mount(t, f, "/m", HostDir(root, false))
+	d, err := f.Open("/m", O_RDONLY, 0)
+	must(t, err)
+	for range 150 {
+		must(t, d.MkdirAt("a", 0o755, 0))
+		below, err := d.OpenAt("a", O_RDONLY, 0, 0)
+		must(t, err)
+		d.Close()
+		d = below
+	}
+	defer d.Close()
+	must(t, d.MkdirAt("reachable", 0o755, AtBeneath))
+	down := "/m/" + strings.Repeat("a/", 120)
+	if _, err := f.Stat(down); err != nil {
+		t.Error(err)
+	}
+	_, err = f.Stat("/m/" + strings.Repeat("a/", 150))
+	wantErrno(t, "too deep", err, syscall.ENAMETOOLONG)
+	_, err = f.Stat(down + strings.Repeat("../a/", 20))
+	wantErrno(t, "up and down", err, syscall.ENAMETOOLONG)
+	half := "/m/" + strings.Repeat("a/", 60)
+	for i := range 5 {
+		must(t, f.Symlink(fmt.Sprintf("%sl%d", half, i), fmt.Sprintf("%sl%d", half, i+1)))
+	}
+	_, err = f.Stat(half + "l5")
+	wantErrno(t, "by symlinks", err, syscall.ENAMETOOLONG)
 }
