@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"boxer.dev/internal/wasm"
 	"boxer.dev/runtime/capability"
 	"boxer.dev/vfs"
 )
@@ -218,5 +220,26 @@ func TestLimitsNotHeld(t *testing.T) {
 	}
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "cpu=2s:") {
 		t.Errorf("%q", warnings)
+	}
+}
+
+// TestHugeTables: what a program's tables take is the host's memory and no limit of the program's own bounds it, so they
+// cannot grow beyond what any honest program needs.
+func TestHugeTables(t *testing.T) {
+	grow := func(by ...byte) string { // ends with unreachable if the table grew
+		code := slices.Concat([]byte{0xd0, 0x70, 0x41}, by, []byte{0xfc, 15, 0, 0x41, 0, 0x4e, 0x04, 0x40, 0, 0x0b})
+		s := startModule(code...)
+		s[wasm.SectionTable] = vector([]byte{0x70, 0, 1})
+		return string(s.module())
+	}
+	begins := startModule()
+	begins[wasm.SectionTable] = vector([]byte{0x70, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	b := newBox(t, map[string]string{
+		"/little": grow(10), "/much": grow(0x80, 0x80, 0x80, 0x20), "/begins": string(begins.module()),
+	}, v1.Config{})
+	for name, want := range map[string]int{"/little": StatusTrap, "/much": 0, "/begins": StatusNotExecutable} {
+		if got, err := run(t, b, Cmd{Args: []string{name}}); got.Status != want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
 	}
 }

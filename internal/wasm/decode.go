@@ -81,9 +81,12 @@ func (m *Module) tableSection(c *cursor) {
 	}
 }
 
+// tableWithInitialiser is where the type of a table without is, which cannot have this value.
+const tableWithInitialiser = 0x40
+
 // table reads a table and, if it has one (typed function references), the expression that its entries start with.
 func (m *Module) table(c *cursor, visit func(reference)) Table {
-	if c.left() < 2 || c.data[c.pos] != 0x40 {
+	if c.left() < 2 || c.data[c.pos] != tableWithInitialiser {
 		return c.tableType()
 	}
 	if c.data[c.pos+1] != 0 {
