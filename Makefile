@@ -6,6 +6,7 @@
 # make test    everything: check, the demo, all tests
 # make cpython-tests   CPython's own test-suite inside a box, against docs/cpython-tests.md
 # make profile measure what the interpreter does, anew: bases/python/profile/counts.txt, by which it is optimised
+# make fuzz    every fuzz target, FUZZTIME (30s) each: about half an hour for all of them
 # make bench   the Go benchmarks
 
 GO ?= go
@@ -15,7 +16,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: build base demo check tools test cpython-tests profile bench clean
+.PHONY: build base demo check tools test fuzz cpython-tests profile bench clean
 build: bin/boxer
 
 .PHONY: bin/boxer
@@ -46,6 +47,16 @@ tools:
 
 test: check demo tools
 	$(GO) test ./...
+
+FUZZTIME ?= 30s
+
+fuzz: base
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
 
 cpython-tests: bin/boxer
 	bases/python/testsuite.sh bin/cpython-tests

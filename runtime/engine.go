@@ -13,7 +13,6 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 	"golang.org/x/sys/cpu"
 
-	"boxer.dev/internal/wasm"
 	"boxer.dev/runtime/memory"
 	"boxer.dev/runtime/wasi"
 )
@@ -260,21 +259,13 @@ type invalidModuleError struct{ err error }
 func (e *invalidModuleError) Error() string { return "invalid module: " + e.err.Error() }
 func (e *invalidModuleError) Unwrap() error { return e.err }
 
-// maxTableEntries bounds the tables of a program, which hold 8 bytes of the host's memory for each entry. CPython has some
-// ten thousand.
-const maxTableEntries = 1 << 20
-
 // compileModule compiles a module.
 func compileModule(ctx context.Context, r wazero.Runtime, module source, workers int) (*machineCode, error) {
 	metered, err := module.metered()
 	if err != nil {
 		return nil, err
 	}
-	bounded, err := wasm.BoundTables(metered, maxTableEntries)
-	if err != nil {
-		return nil, &invalidModuleError{err}
-	}
-	shown, err := module.form.of(bounded)
+	shown, err := module.form.of(metered)
 	if err != nil {
 		return nil, &invalidModuleError{err}
 	}

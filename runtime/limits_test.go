@@ -224,22 +224,35 @@ func TestLimitsNotHeld(t *testing.T) {
 }
 
 // TestHugeTables: what a program's tables take is the host's memory and no limit of the program's own bounds it, so they
-// cannot grow beyond what any honest program needs.
+// cannot grow beyond what any honest program needs, however the program comes to the engine.
 func TestHugeTables(t *testing.T) {
-	grow := func(by ...byte) string { // ends with unreachable if the table grew
+	grow := func(starts bool, by ...byte) string { // ends with unreachable if the table grew
 		code := slices.Concat([]byte{0xd0, 0x70, 0x41}, by, []byte{0xfc, 15, 0, 0x41, 0, 0x4e, 0x04, 0x40, 0, 0x0b})
 		s := startModule(code...)
 		s[wasm.SectionTable] = vector([]byte{0x70, 0, 1})
+		if starts {
+			s[wasm.SectionStart] = []byte{0}
+		}
 		return string(s.module())
 	}
 	begins := startModule()
 	begins[wasm.SectionTable] = vector([]byte{0x70, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
-	b := newBox(t, map[string]string{
-		"/little": grow(10), "/much": grow(0x80, 0x80, 0x80, 0x20), "/begins": string(begins.module()),
-	}, v1.Config{})
-	for name, want := range map[string]int{"/little": StatusTrap, "/much": 0, "/begins": StatusNotExecutable} {
-		if got, err := run(t, b, Cmd{Args: []string{name}}); got.Status != want {
-			t.Errorf("%s: %+v, %v", name, got, err)
+	much := []byte{0x80, 0x80, 0x80, 0x20}
+	tree := newTree(t, map[string]string{
+		"/little": grow(false, 10), "/much": grow(false, much...), "/starts": grow(true, much...), "/begins": string(begins.module()),
+	})
+	dir := t.TempDir()
+	for _, o := range []Options{{}, {CacheDir: dir}, {CacheDir: dir}} {
+		b, err := newEngine(t, o).NewBox(tree, v1.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]int{"/little": StatusTrap, "/much": 0, "/starts": 0, "/begins": StatusNotExecutable} {
+			for _, limits := range []Limits{{}, {Timeout: time.Minute}} {
+				if got, err := run(t, b, Cmd{Args: []string{name}, Limits: limits}); got.Status != want {
+					t.Errorf("%s: %+v, %v", name, got, err)
+				}
+			}
 		}
 	}
 }

@@ -28,21 +28,28 @@ type source struct {
 	meters metering
 }
 
-// metered gives the module as it is compiled: checked, since the engine would allocate by the module's word, and counting
-// what it has to.
+// maxTableEntries bounds the tables of a program, which hold 8 bytes of the host's memory for each entry. CPython has some
+// ten thousand.
+const maxTableEntries = 1 << 20
+
+// metered gives the module as it is compiled: checked, since the engine would allocate by the module's word, its tables
+// bounded, and counting what it has to.
 func (s source) metered() ([]byte, error) {
 	m, err := wasm.Parse(s.data)
 	if err == nil {
 		err = m.CheckCode()
 	}
-	var metered []byte
+	metered := s.data
 	if err == nil {
-		metered, err = s.meters.of(s.data)
+		metered, err = m.BoundTables(maxTableEntries)
+	}
+	if err == nil {
+		metered, err = s.meters.of(metered)
 	}
 	if err != nil {
 		return nil, &invalidModuleError{err}
 	}
-	if s.mapped && s.meters == uncounted { // the bytes have to outlive the run
+	if s.mapped && &metered[0] == &s.data[0] { // the bytes have to outlive the run
 		metered = append([]byte(nil), metered...)
 	}
 	return metered, nil

@@ -2,19 +2,15 @@ package wasm
 
 import "math"
 
-// BoundTables bounds what the tables of a module take of the host's memory, which no limit of its own memory covers: they
+// BoundTables gives the module with a bound to what its tables take of the host's memory, which no limit of its own memory covers: they
 // grow to no more entries in all than the given number, each by the same share of what their initial entries leave. To the
 // module, table.grow fails early, as it always may (4.4.9). Initial entries of more than that are an error. A module whose
 // tables are bounded already is given back as it is.
-func BoundTables(module []byte, entries uint32) ([]byte, error) {
-	m, err := Parse(module)
-	if err != nil {
-		return nil, err
-	}
+func (m *Module) BoundTables(entries uint32) ([]byte, error) {
 	s, ok := m.Section(SectionTable)
 	own := m.Tables[m.imported[ExternTable]:]
 	if !ok || len(own) == 0 {
-		return module, nil
+		return m.data, nil
 	}
 	var initial uint64
 	for _, t := range own {
@@ -26,7 +22,7 @@ func BoundTables(module []byte, entries uint32) ([]byte, error) {
 	share := uint32((uint64(entries) - initial) / uint64(len(own)))
 	contents, changed := m.withGrowth(s, share)
 	if !changed {
-		return module, nil
+		return m.data, nil
 	}
 	d := m.draft(func(string) bool { return false })
 	d.set(SectionTable, contents)
