@@ -81,7 +81,7 @@ func (a *app) benchPython(ctx context.Context) (*oci.Rootfs, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	root, err := a.rootfs(ctx, store, "python:3.13", pullNever)
+	root, err := a.rootfs(ctx, store, "python:3.13", pullOptions{policy: pullNever})
 	return root, dir, err
 }
 

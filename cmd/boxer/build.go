@@ -32,7 +32,7 @@ type buildOptions struct {
 	compression string
 	cache       cacheOptions
 	results     resultOptions
-	pull        pullPolicy
+	pull        pullOptions
 }
 
 func buildCommand(a *app) *cobra.Command {

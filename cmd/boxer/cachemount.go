@@ -7,17 +7,21 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"time"
 
 	"boxer.dev/builder"
+	"boxer.dev/internal/diskspace"
 	"boxer.dev/internal/volume"
+	"boxer.dev/oci"
 )
 
 // cacheLabel is the label of a cache mount's volume that has its id.
 const cacheLabel = "id"
 
 // cacheMounts are the directories of RUN --mount=type=cache: volumes of their own, named after a digest of their ids, which
-// may hold anything. List, Remove and Prune(true) are there for those who want the space back.
+// may hold anything.
 func (a *app) cacheMounts() (*volume.Store, error) {
 	home, err := homeDir()
 	if err != nil {
@@ -59,4 +63,28 @@ func takeCacheMount(ctx context.Context, caches *volume.Store, r builder.CacheMo
 		}
 	}
 	return caches.Use(ctx, name, labels)
+}
+
+// pruneCacheMounts removes cache mounts by the policy that steps of builds go by: those that were not used for long, and beyond
+// a number of bytes those that were used least lately. What a build is using stays.
+func (a *app) pruneCacheMounts(policy oci.CachePolicy) (volume.Pruned, error) {
+	caches, err := a.cacheMounts()
+	if err != nil {
+		return volume.Pruned{}, err
+	}
+	list, err := caches.List()
+	if err != nil {
+		return volume.Pruned{}, err
+	}
+	slices.SortFunc(list, func(a, b volume.Volume) int { return b.UsedAt().Compare(a.UsedAt()) })
+	goes, kept := map[string]bool{}, int64(0)
+	for _, v := range list {
+		age, bytes := time.Since(v.UsedAt()), diskspace.Below(v.Mountpoint).Bytes
+		if age < policy.MaxAge && (age < policy.MinAge || kept+bytes <= policy.Bytes) {
+			kept += bytes
+			continue
+		}
+		goes[v.Name] = true
+	}
+	return caches.Prune(func(v volume.Volume) bool { return goes[v.Name] })
 }

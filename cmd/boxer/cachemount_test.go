@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"boxer.dev/builder"
+	"boxer.dev/internal/volume"
 )
 
 // TestCacheMountSharing: shared caches are one directory for all; private ones one for each at a time, used again; of locked
@@ -71,7 +72,7 @@ func TestCacheMountSharing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pruned, err := caches.Prune(true); err != nil || len(pruned.Volumes) != 3 {
+	if pruned, err := caches.Prune(func(volume.Volume) bool { return true }); err != nil || len(pruned.Volumes) != 3 {
 		t.Errorf("pruned %v, %v", pruned, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"boxer.dev/internal/diskspace"
+	"boxer.dev/internal/volume"
 	"boxer.dev/oci"
 	"boxer.dev/runtime"
 )
@@ -36,6 +37,8 @@ type diskUsage struct {
 	Code     runtime.CacheSpace `json:"code"`
 	Contexts diskspace.Space    `json:"contexts"` // digests of files that builds have read
 	Volumes  []volumeUsage      `json:"volumes"`
+
+	CacheMounts []volumeUsage `json:"cache_mounts"` // directories of RUN --mount=type=cache, by their ids
 }
 
 type volumeUsage struct {
@@ -79,18 +82,35 @@ func (a *app) measure() (u diskUsage, err error) {
 	if err != nil {
 		return u, err
 	}
-	list, err := volumes.List()
-	for _, v := range list {
-		u.Volumes = append(u.Volumes, volumeUsage{v.Name, diskspace.Below(v.Mountpoint)})
+	if u.Volumes, err = usageOf(volumes, func(v volume.Volume) string { return v.Name }); err != nil {
+		return u, err
 	}
+	caches, err := a.cacheMounts()
+	if err != nil {
+		return u, err
+	}
+	u.CacheMounts, err = usageOf(caches, func(v volume.Volume) string { return v.Labels[cacheLabel] })
 	return u, err
 }
 
-func (u diskUsage) summary(w io.Writer) error {
-	var volumes diskspace.Space
-	for _, v := range u.Volumes {
-		volumes.Add(v.Space)
+func usageOf(volumes *volume.Store, name func(volume.Volume) string) ([]volumeUsage, error) {
+	list, err := volumes.List()
+	used := []volumeUsage{}
+	for _, v := range list {
+		used = append(used, volumeUsage{name(v), diskspace.Below(v.Mountpoint)})
 	}
+	return used, err
+}
+
+func total(list []volumeUsage) (all diskspace.Space) {
+	for _, v := range list {
+		all.Add(v.Space)
+	}
+	return all
+}
+
+func (u diskUsage) summary(w io.Writer) error {
+	volumes, mounts := total(u.Volumes), total(u.CacheMounts)
 	table := newTable(w)
 	fmt.Fprintln(table, "TYPE\tCOUNT\tSIZE\tRECLAIMABLE")
 	row := func(name string, count int, bytes, reclaimable int64) {
@@ -99,6 +119,7 @@ func (u diskUsage) summary(w io.Writer) error {
 	space := func(name string, s diskspace.Space) { row(name, s.Files, s.Bytes, s.Bytes) }
 	row("Boxes", len(u.Store.Images), u.Store.ImageSpace.Bytes, u.nameless())
 	row("Build cache", len(u.Store.Records), u.Store.CacheSpace.Bytes, u.Store.CacheSpace.Bytes)
+	row("Cache mounts", len(u.CacheMounts), mounts.Bytes, mounts.Bytes)
 	space("Opened layers", u.Store.OpenedSpace)
 	space("Machine code", u.Code.Code)
 	space("Memory images", u.Code.Images)
@@ -137,10 +158,17 @@ func (u diskUsage) details(w io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	table = newTable(w)
-	fmt.Fprintln(table, "\nVOLUME\tFILES\tSIZE")
-	for _, v := range u.Volumes {
-		fmt.Fprintf(table, "%s\t%d\t%s\n", v.Name, v.Files, size(v.Bytes))
+	if err := volumeTable(w, "CACHE MOUNT", u.CacheMounts); err != nil {
+		return err
+	}
+	return volumeTable(w, "VOLUME", u.Volumes)
+}
+
+func volumeTable(w io.Writer, title string, volumes []volumeUsage) error {
+	table := newTable(w)
+	fmt.Fprintf(table, "\n%s\tFILES\tSIZE\n", title)
+	for _, v := range volumes {
+		fmt.Fprintf(table, "%s\t%d\t%s\n", cell(v.Name), v.Files, size(v.Bytes))
 	}
 	return table.Flush()
 }

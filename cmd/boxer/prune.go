@@ -30,8 +30,8 @@ func pruneCommand(a *app) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "prune [OPTIONS]",
 		Short: "Remove the cache of builds and what nothing needs any more",
-		Long: `Remove the cache of builds, and what killed processes and removed boxes have left. Boxes that
-have a name, and volumes, always stay.
+		Long: `Remove the cache of builds, with the directories of RUN --mount=type=cache, and what failed
+builds, killed processes and removed boxes have left. Boxes that have a name, and volumes, always stay.
 
 A build keeps the cache within bounds by itself: what was not used for 30 days goes, and beyond
 8 GB of layers that no box has what was used least lately.`,
@@ -61,7 +61,11 @@ func (a *app) prune(o pruneOptions) error {
 	if err != nil {
 		return err
 	}
-	var failures []error
+	_, err = store.Remove(failedName, oci.RemoveOptions{})
+	if errors.Is(err, oci.ErrNotFound) {
+		err = nil
+	}
+	failures := []error{err}
 	keep := builtInImages()
 	if o.all {
 		keep = nil
@@ -73,12 +77,15 @@ func (a *app) prune(o pruneOptions) error {
 	}
 	failures = append(failures, err)
 	bytes := freed.Bytes
+	mounts, err := a.pruneCacheMounts(policy)
+	bytes += mounts.Bytes
+	failures = append(failures, err)
 	if o.all {
 		emptied, err := emptyCaches(store)
 		bytes += emptied.Bytes
 		failures = append(failures, err)
 	}
-	fmt.Fprintf(a.stdout, "Removed from the cache: %d\nTotal reclaimed space: %s\n", freed.Records, size(bytes))
+	fmt.Fprintf(a.stdout, "Removed from the cache: %d, and %d cache mounts\nTotal reclaimed space: %s\n", freed.Records, len(mounts.Volumes), size(bytes))
 	return errors.Join(failures...)
 }
 

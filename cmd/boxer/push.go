@@ -16,6 +16,7 @@ import (
 
 func pushCommand(a *app) *cobra.Command {
 	var o remoteOptions
+	var all bool
 	command := &cobra.Command{
 		Use:   "push [OPTIONS] NAME[:TAG]",
 		Short: "Send a box to a registry",
@@ -28,11 +29,50 @@ signatures, what is in it, how it was built) goes with it. Printed is the box's 
   boxer push ghcr.io/me/app:1`,
 		Args:              arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeStored,
-		RunE:              func(command *cobra.Command, args []string) error { return a.push(command.Context(), o, args[0]) },
+		RunE: func(command *cobra.Command, args []string) error {
+			if all {
+				return a.pushAll(command.Context(), o, args[0])
+			}
+			return a.push(command.Context(), o, args[0])
+		},
 	}
 	o.bind(command.Flags())
 	o.bindReferrers(command.Flags())
+	command.Flags().BoolVarP(&all, "all-tags", "a", false, "push every tag that NAME has in the local store")
 	return command
+}
+
+// pushAll pushes every tag of a repository. One that fails does not keep the others.
+func (a *app) pushAll(ctx context.Context, o remoteOptions, repository string) error {
+	if _, tag := oci.SplitName(repository); tag != "" {
+		return &usageError{err: fmt.Errorf("--all-tags: %s has the tag %s; name the box without one", repository, tag)}
+	}
+	if err := taggable(repository); err != nil {
+		return err
+	}
+	full, err := oci.Normalize(repository)
+	if err != nil {
+		return err
+	}
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	stored, err := store.List()
+	if err != nil {
+		return err
+	}
+	var failures []error
+	wanted, _ := oci.SplitName(full)
+	for _, s := range stored {
+		if name, _ := oci.SplitName(s.Name); name == wanted {
+			failures = append(failures, a.push(ctx, o, oci.Familiar(s.Name)))
+		}
+	}
+	if len(failures) == 0 {
+		return withHint(fmt.Errorf("%w: %s has no tags", oci.ErrNotFound, repository), "`boxer tag BOX %s:TAG` gives a box this name", repository)
+	}
+	return errors.Join(failures...)
 }
 
 func (a *app) push(ctx context.Context, o remoteOptions, ref string) error {

@@ -22,7 +22,7 @@ import (
 type remoteOptions struct{ insecure, quiet, referrers bool }
 
 func (o *remoteOptions) bind(flags *pflag.FlagSet) {
-	flags.BoolVar(&o.insecure, "insecure", false, "allow plain HTTP, and certificates that nobody vouches for")
+	flags.BoolVar(&o.insecure, "insecure", false, insecureUsage)
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print the result only")
 }
 
@@ -90,6 +90,19 @@ func showTransfer(w io.Writer, what string, stats *registry.Stats) (stop func())
 	return sync.OnceFunc(func() { close(stopped); <-finished })
 }
 
+// pullOptions are the flags of commands that pull what they need.
+type pullOptions struct {
+	policy   pullPolicy
+	insecure bool
+}
+
+func (o *pullOptions) bind(command *cobra.Command) *pflag.Flag {
+	command.Flags().BoolVar(&o.insecure, "insecure", false, insecureUsage)
+	return o.policy.bind(command)
+}
+
+const insecureUsage = "allow registries plain HTTP, and certificates that nobody vouches for"
+
 // pullPolicy is a value of --pull, docker's.
 type pullPolicy string
 
@@ -124,23 +137,23 @@ func (p *pullPolicy) bind(command *cobra.Command) *pflag.Flag {
 }
 
 // puller is a builder.Images.Pull; show says whether a person watches the terminal for it.
-func (a *app) puller(store *oci.Store, show bool) func(context.Context, string) (string, error) {
+func (a *app) puller(store *oci.Store, insecure, show bool) func(context.Context, string) (string, error) {
 	return func(ctx context.Context, ref string) (string, error) {
 		stats := &registry.Stats{}
 		if _, ok := descriptor(a.stderr); ok && show {
 			stop := showTransfer(a.stderr, "pulling "+ref, stats)
 			defer stop()
 		}
-		_, err := a.client(remoteOptions{}, stats).Pull(ctx, store, ref)
+		_, err := a.client(remoteOptions{insecure: insecure}, stats).Pull(ctx, store, ref)
 		return fmt.Sprintf("pulled %s: %s", ref, describeTransfer(stats)), err
 	}
 }
 
-// pulling is fromImages with a policy for what the store lacks.
-func (a *app) pulling(store *oci.Store, policy pullPolicy, show bool) builder.Images {
+// pulling is fromImages with what the flags say of what the store lacks.
+func (a *app) pulling(store *oci.Store, o pullOptions, show bool) builder.Images {
 	images := a.fromImages(store)
-	if policy != pullNever {
-		images.Pull, images.PullAlways = a.puller(store, show), policy == pullAlways
+	if o.policy != pullNever {
+		images.Pull, images.PullAlways = a.puller(store, o.insecure, show), o.policy == pullAlways
 	}
 	return images
 }

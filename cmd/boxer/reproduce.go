@@ -22,7 +22,11 @@ type failedRun struct {
 func (e *failedRun) Unwrap() error     { return e.error }
 func (e *failedRun) Reproduce() string { return e.command }
 
-// reproducible keeps the box that a command of RUN failed in, without a name, so that the command can be tried in it.
+// failedName is the name of the box that a command of RUN failed in last. There is one: each takes the name from the one before,
+// which is gone then.
+const failedName = "localhost/failed-build:latest"
+
+// reproducible keeps the box that a command of RUN failed in, so that the command can be tried in it.
 // Whatever is wrong with that, the failure itself is told.
 func reproducible(store *oci.Store, err error, secrets buildSecrets) error {
 	var failed *builder.RunError
@@ -53,7 +57,7 @@ func keepAttempt(store *oci.Store, attempt *builder.Attempt) (id string, err err
 		return "", err
 	}
 	defer root.Close()
-	digest, err := store.Put(img)
+	digest, err := store.Put(img, failedName)
 	return imageID(digest, false), err
 }
 

@@ -28,7 +28,7 @@ type runOptions struct {
 	stats         bool
 	config        string
 	limitOptions
-	pull pullPolicy
+	pull pullOptions
 }
 
 func runCommand(a *app) *cobra.Command {
@@ -132,15 +132,15 @@ func (a *app) run(ctx context.Context, o runOptions, name string, args []string,
 	return err
 }
 
-// rootfs opens what a command line names. What is neither in the store nor built in is asked of its registry, as policy has it.
-func (a *app) rootfs(ctx context.Context, store *oci.Store, ref string, policy pullPolicy) (*oci.Rootfs, error) {
+// rootfs opens what a command line names. What is neither in the store nor built in is asked of its registry, as pull has it.
+func (a *app) rootfs(ctx context.Context, store *oci.Store, ref string, pull pullOptions) (*oci.Rootfs, error) {
 	var img v1.Image
 	err := oci.ErrNotFound
-	if policy != pullAlways {
+	if pull.policy != pullAlways {
 		img, err = store.Image(ref)
 	}
 	if errors.Is(err, oci.ErrNotFound) {
-		img, _, err = a.pulling(store, policy, true).Resolve(ctx, ref)
+		img, _, err = a.pulling(store, pull, true).Resolve(ctx, ref)
 	}
 	if err != nil {
 		return nil, err

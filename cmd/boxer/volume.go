@@ -163,7 +163,7 @@ func volumePruneCommand(a *app) *cobra.Command {
 				return withHint(errors.New("this removes files for good"), "say --force to do it")
 			}
 			return a.withVolumes(func(volumes *volume.Store) error {
-				pruned, err := volumes.Prune(all)
+				pruned, err := volumes.Prune(func(v volume.Volume) bool { return all || v.Anonymous })
 				for _, name := range pruned.Volumes {
 					fmt.Fprintln(a.stdout, name)
 				}

@@ -331,15 +331,16 @@ type Pruned struct {
 	Bytes   int64 // of their files
 }
 
-// Prune removes the volumes that no box uses: anonymous ones, or all. It also removes what interrupted processes left.
-func (s *Store) Prune(all bool) (Pruned, error) {
+// Prune removes those volumes that nobody uses and that goes, which sees them by name, is true of. It also removes what
+// interrupted processes left.
+func (s *Store) Prune(goes func(Volume) bool) (Pruned, error) {
 	pruned := Pruned{Volumes: []string{}}
 	volumes, err := s.List()
 	if err != nil {
 		return pruned, err
 	}
 	for _, v := range volumes {
-		if !all && !v.Anonymous {
+		if !goes(v) {
 			continue
 		}
 		size := v.Size()

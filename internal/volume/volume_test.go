@@ -121,7 +121,7 @@ func TestVolumeInUseStays(t *testing.T) {
 	if err := s.Remove("data"); !errors.Is(err, ErrInUse) {
 		t.Errorf("%v, want ErrInUse", err)
 	}
-	if pruned, err := s.Prune(true); err != nil || len(pruned.Volumes) > 0 {
+	if pruned, err := s.Prune(func(Volume) bool { return true }); err != nil || len(pruned.Volumes) > 0 {
 		t.Errorf("pruned %v, %v", pruned, err)
 	}
 	two.Close()
@@ -140,7 +140,7 @@ func TestPrune(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(s.dir, gonePrefix+"x", dataDir), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	pruned, err := s.Prune(false)
+	pruned, err := s.Prune(func(v Volume) bool { return v.Anonymous })
 	if diff := cmp.Diff(Pruned{[]string{anonymous.Name}, 5}, pruned); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
@@ -150,7 +150,7 @@ func TestPrune(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(s.dir, gonePrefix+"*")); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}
-	if _, err := s.Prune(true); err != nil || len(names(t, s)) > 0 {
+	if _, err := s.Prune(func(Volume) bool { return true }); err != nil || len(names(t, s)) > 0 {
 		t.Errorf("%v", err)
 	}
 }
