@@ -45,6 +45,13 @@ type Cmd struct {
 	Now    func() time.Time // the clock of the run, which sleeping moves too, at once; nil: the host's
 	Random io.Reader        // its entropy; nil: the host's
 
+	// Functions are those of the embedding program that the box may call, by name.
+	Functions map[string]Function
+	// Calls bounds them.
+	Calls Calls
+	// Signals, if not nil, are sent to the programs of the run as they come.
+	Signals <-chan Signal
+
 	// Stoppable lets the run be stopped wherever it is when its context ends, in the middle of a loop too. Without it a
 	// program that does not call the host goes on, and a garbage collection of this process waits for it. With it Python
 	// is about a tenth slower. A run with a timeout, or with bounded fuel, is stoppable in any case.

@@ -82,6 +82,8 @@ func (s *sandbox) runModule(ctx context.Context, found executable, c command) (e
 	if err != nil {
 		return fmt.Errorf("running %q: %w", found.path, err)
 	}
+	s.running.add(process)
+	defer s.running.remove(process)
 	defer func() {
 		if closing := process.Close(); err == nil {
 			err = ending(ctx, found.path, closing)

@@ -57,17 +57,18 @@ var ErrOutOfFuel = errors.New("out of fuel")
 func instantiateMeter(ctx context.Context, r wazero.Runtime) error {
 	i32, i64 := []api.ValueType{api.ValueTypeI32}, []api.ValueType{api.ValueTypeI64}
 	b := r.NewHostModuleBuilder(wasm.MeterModule)
-	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(tick), nil, i32).Export("tick")
-	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(refuel), i64, i64).Export("fuel")
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(tick), nil, i32).Export("tick")
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(refuel), i64, i64).Export("fuel")
 	_, err := b.Instantiate(ctx)
 	return err
 }
 
 // tick gives the program another slice, unless its run is over.
-func tick(ctx context.Context, stack []uint64) {
+func tick(ctx context.Context, mod api.Module, stack []uint64) {
 	if ctx.Err() != nil {
 		panic(ended(ctx)) // wazero makes it the error of the program's call
 	}
+	deliver(ctx, mod)
 	stack[0] = tickSlice
 }
 
@@ -86,11 +87,12 @@ type tank struct {
 type tankKey struct{}
 
 // refuel takes what the program has left of its portion, which is less than nothing, and gives it another one.
-func refuel(ctx context.Context, stack []uint64) {
+func refuel(ctx context.Context, mod api.Module, stack []uint64) {
 	t, ok := ctx.Value(tankKey{}).(*tank)
 	if !ok {
 		panic(errNoTank)
 	}
+	deliver(ctx, mod)
 	t.settle(int64(stack[0]))
 	if ctx.Err() != nil {
 		panic(ended(ctx))

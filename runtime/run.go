@@ -40,6 +40,10 @@ type sandbox struct {
 	end      context.CancelCauseFunc
 	begun    sync.Once
 	deadline *time.Timer
+
+	lend    sync.Once
+	lent    lent // what Cmd.Functions is to programs
+	running running
 }
 
 // Run runs a command to its end. The error is nil if that is exit status 0, an *ExitError for another status, and else
@@ -60,6 +64,7 @@ func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
+	defer s.passSignals()()
 	defer func() {
 		if closing := s.close(); err == nil {
 			err = closing
@@ -67,6 +72,7 @@ func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 		if c.Stats != nil {
 			*c.Stats = s.meter.total()
 			c.Stats.Total = time.Since(start)
+			c.Stats.Calls = s.lent.answered.Load()
 			if s.fuel != nil {
 				c.Stats.Fuel = s.fuel.used.Load()
 			}
@@ -228,7 +234,7 @@ func (s *sandbox) process(c command) *wasi.Process {
 		FS: s.tree, Args: c.args, Env: c.env, Dir: c.dir,
 		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr,
 		PID: s.pids.Add(1), UID: c.user.uid, GID: c.user.gid, Umask: c.umask,
-		Clock: s.clock, Random: s.cmd.Random, Terminal: s.terminal(c), MaxFiles: int(min(s.cmd.Limits.OpenFiles, math.MaxInt32)),
+		Clock: s.clock, Random: s.cmd.Random, Terminal: s.terminal(c), Functions: s.functions(), MaxFiles: int(min(s.cmd.Limits.OpenFiles, math.MaxInt32)),
 	}
 	if len(s.preopens) > 0 {
 		p.Preopens = withRoot(s.preopens)

@@ -26,6 +26,7 @@ type Stats struct {
 	MemoryHits   int    // programs that the Engine had loaded before
 	Restored     int    // programs that began as a memory image
 	Fuel         int64  // WebAssembly instructions executed, if they were counted
+	Calls        int64  // of functions of the embedding program that have been answered
 	PagesTouched int    // pages of memory.PageSize bytes that programs wrote, which are the memory private to the run
 	PeakMemory   uint64 // bytes of the largest linear memory of a program
 }

@@ -26,6 +26,10 @@ var boxer = []function{
 	{"fd_dup2", "ii>i", fdDup2},
 	{"pipe", "i>i", openPipe},
 	{"tty_size", "ii>i", ttySize},
+	{"call", "iiiii>i", startCall},
+	{"functions", "iii>i", listFunctions},
+	{"source", "ii>i", source},
+	{"result", "iii>i", result},
 }
 
 // cwdGet: buf, buf_len, used*. ERANGE tells the length needed in used.

@@ -24,8 +24,9 @@ const (
 // pollOneoff: in*, out*, nsubscriptions, nevents*.
 //
 // The subscriptions are looked at once. If none has happened the call waits for
-// the earliest clock or for standard input, whichever is subscribed to, and
-// looks again. Pipes are within the process, so waiting cannot change them.
+// the earliest clock, standard input or the answer to a call, whichever is
+// subscribed to, and looks again. Pipes are within the process, so waiting
+// cannot change them.
 func pollOneoff(c call) errno {
 	p, count, e := c.newPoll()
 	if e != 0 {
@@ -54,6 +55,7 @@ type poll struct {
 	first  time.Duration // until the earliest clock
 	waited time.Duration // by which the clocks have advanced
 	input  bool          // standard input is subscribed to and not ready
+	calls  []*answer     // that are subscribed to and not ready
 
 	now    [clockMonotonic + 1]uint64 // see began
 	looked [clockMonotonic + 1]bool
@@ -158,6 +160,8 @@ func (p *poll) file(s []byte, kind byte) {
 		p.emit(s, 0, r)
 	} else if d.reads(p.stdin) {
 		p.input = true
+	} else if a, ok := d.object.(*answer); ok {
+		p.calls = append(p.calls, a)
 	}
 }
 
@@ -174,38 +178,88 @@ func (d *descriptor) readiness(kind byte) readiness {
 	return d.readable()
 }
 
-// wait returns when the earliest clock or standard input is ready, or ends the
-// run with the context.
+// wait returns when something has happened, or ends the run with the context.
 func (p *poll) wait() errno {
 	switch {
-	case p.input:
-		p.waitForInput()
-	case p.waits:
-		p.endWith(p.Clock.sleep(p.ctx, p.first))
-		p.waited = p.first
-	default:
+	case !p.input && !p.waits && len(p.calls) == 0:
 		return errnoDeadlk // on pipes only: nothing can ever happen
+	case p.signals.interrupted():
+		return errnoIntr
+	case p.waits && !p.input && len(p.calls) == 0:
+		return p.sleep()
 	}
+	return p.waitForEvents()
+}
+
+func (p *poll) sleep() errno {
+	err := p.Clock.sleep(p.ctx, p.first, p.signals.wake)
+	if err == errnoIntr {
+		return errnoIntr
+	}
+	p.endWith(err)
+	p.waited = p.first
 	return 0
 }
 
-func (p *poll) waitForInput() {
-	p.stdin.fetch(0)
-	ctx := p.ctx
-	if p.waits {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.first)
-		defer cancel()
+func (p *poll) waitForEvents() errno {
+	var input chan struct{}
+	if p.input {
+		p.stdin.fetch(0)
+		input = p.stdin.done
 	}
-	if p.stdin.wait(ctx) == nil {
-		p.stdin.take()
-		return
+	timer := p.timer()
+	if timer != nil {
+		defer timer.Stop()
+	} else {
+		timer = &time.Timer{} // one that never fires
 	}
-	p.endWith(p.ctx.Err())
-	p.waited = p.first
+	defer p.Clock.waiting()()
+	for {
+		select {
+		case <-input:
+			p.stdin.done = nil
+			p.stdin.take()
+			return 0
+		case <-timer.C:
+			p.waited = p.first
+			return 0
+		case <-p.Process.calls.answered:
+			if p.answered() {
+				return 0
+			}
+		case <-p.signals.wake:
+			return errnoIntr
+		case <-p.ctx.Done():
+			p.endWith(p.ctx.Err())
+		}
+	}
 }
 
-func (c *Clock) sleep(ctx context.Context, d time.Duration) error {
+// timer is of the earliest clock. Where time is made up none passes while calls are answered.
+func (p *poll) timer() *time.Timer {
+	if !p.waits || p.madeUp() && len(p.calls) > 0 {
+		return nil
+	}
+	return time.NewTimer(p.first)
+}
+
+// madeUp reports whether waiting moves the clock, rather than the clock the waiting.
+func (p *poll) madeUp() bool { return p.Clock.Sleep != nil }
+
+// answered reports whether there is an answer to one of the calls: where time is made up to all of them, so that their
+// order is always the same.
+func (p *poll) answered() bool {
+	ready := 0
+	for _, a := range p.calls {
+		if a.ready() {
+			ready++
+		}
+	}
+	return ready == len(p.calls) || ready > 0 && !p.madeUp()
+}
+
+// sleep returns when d has passed, or else the error of ctx, or EINTR.
+func (c *Clock) sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
 	defer c.waiting()()
 	if c.Sleep != nil {
 		return c.Sleep(ctx, d)
@@ -215,6 +269,8 @@ func (c *Clock) sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-t.C:
 		return nil
+	case <-wake:
+		return errnoIntr
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -40,6 +40,9 @@ type Process struct {
 	Terminal Terminal
 	MaxFiles int // bound on open descriptors; 0: 1024
 
+	Functions Functions
+	Dialogue  Dialogue // may be changed between the program's calls
+
 	// Opened, if not nil, is told the path of every file that path_open opens
 	// or looks for in vain.
 	Opened func(path string)
@@ -52,6 +55,8 @@ type Process struct {
 	outputs    [2]*output
 	scratch    []byte // of joined
 	pipes      uint64 // made so far
+	signals    signals
+	calls      calls
 }
 
 // Preopen is a directory that a program finds open when it starts.
@@ -81,6 +86,8 @@ func NewContext(ctx context.Context, p *Process) (context.Context, error) {
 
 func (p *Process) start() error {
 	p.started = true
+	p.signals.wake = make(chan struct{}, 1)
+	p.calls.answered = make(chan struct{}, 1)
 	if p.FS == nil {
 		p.FS = vfs.New()
 	}
@@ -101,6 +108,7 @@ func (p *Process) start() error {
 
 func (p *Process) openStreams() {
 	p.stdin = newInput(p.Stdin, p.Terminal.Stdin, &p.Clock)
+	p.stdin.signals = &p.signals
 	p.outputs[0] = newOutput(p.Stdout, p.Terminal.Stdout, 1, &p.Clock)
 	p.outputs[1] = newOutput(p.Stderr, p.Terminal.Stderr, 2, &p.Clock)
 	for fd, o := range []object{p.stdin, p.outputs[0], p.outputs[1]} {

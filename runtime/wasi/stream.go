@@ -24,11 +24,12 @@ const transferSize = 64 << 10
 
 // transfer is a Read or Write that may be running.
 type transfer struct {
-	clock *Clock
-	buf   []byte
-	done  chan struct{} // closed when it ends; nil: none is running
-	n     int           // the outcome, to be read after done
-	err   error
+	clock   *Clock
+	signals *signals // that may interrupt it; nil: none
+	buf     []byte
+	done    chan struct{} // closed when it ends; nil: none is running
+	n       int           // the outcome, to be read after done
+	err     error
 }
 
 // start runs op on the first size bytes of the buffer.
@@ -44,13 +45,22 @@ func (t *transfer) start(op func([]byte) (int, error), size int) {
 	}()
 }
 
-// wait returns when the transfer has ended, or else the error of ctx.
+// wait returns when the transfer has ended, or else the error of ctx, or EINTR.
 func (t *transfer) wait(ctx context.Context) error {
+	var wake chan struct{}
+	if t.signals != nil {
+		if t.signals.interrupted() {
+			return errnoIntr
+		}
+		wake = t.signals.wake
+	}
 	defer t.clock.waiting()()
 	select {
 	case <-t.done:
 		t.done = nil
 		return nil
+	case <-wake:
+		return errnoIntr
 	case <-ctx.Done():
 		return ctx.Err()
 	}

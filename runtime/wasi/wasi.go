@@ -150,7 +150,14 @@ func valueTypes(signature string) (params, results []api.ValueType) {
 
 func hostFunction(f func(call) errno, result bool) api.GoModuleFunc {
 	return func(ctx context.Context, mod api.Module, stack []uint64) {
-		e := f(call{ctx, processOf(ctx), memoryOf(mod), stack})
+		p := processOf(ctx)
+		if p.signals.pending.Load() != 0 {
+			p.deliver(ctx, mod)
+		}
+		e := f(call{ctx, p, memoryOf(mod), stack})
+		if p.signals.pending.Load() != 0 {
+			p.deliver(ctx, mod)
+		}
 		if result {
 			stack[0] = uint64(e)
 		}

@@ -1,0 +1,100 @@
+package runtime
+
+import (
+	"context"
+	"sync"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"boxer.dev/internal/wasm"
+	"boxer.dev/runtime/wasi"
+)
+
+// Signal is what the programs of a run can be told from outside while they run.
+type Signal = wasi.Signal
+
+// The signals that there is a use for.
+const (
+	// Interrupt is what Ctrl-C sends: Python code sees KeyboardInterrupt. A program that does not handle it ends with
+	// status 130.
+	Interrupt = wasi.Interrupt
+	// Deadline says that time is running out: Python code sees TimeoutError. A program that does not handle it goes on.
+	Deadline = wasi.Deadline
+)
+
+// running are the programs of a run that have been started and have not ended.
+type running struct {
+	mutex     sync.Mutex
+	processes []*wasi.Process // in order of their start
+}
+
+func (r *running) add(p *wasi.Process) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.processes = append(r.processes, p)
+}
+
+func (r *running) remove(p *wasi.Process) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	for i, other := range r.processes {
+		if other == p {
+			r.processes = append(r.processes[:i], r.processes[i+1:]...)
+			return
+		}
+	}
+}
+
+// signal tells all of them, as a terminal tells those in its foreground, and reports whether there are any. A program that
+// computes without calling the host hears of it if the run is Stoppable.
+func (r *running) signal(s Signal) bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	for _, p := range r.processes {
+		p.Signal(s)
+	}
+	return len(r.processes) > 0
+}
+
+// passSignals passes on what comes from Cmd.Signals until the function that it returns is called.
+func (s *sandbox) passSignals() (stop func()) {
+	if s.cmd.Signals == nil {
+		return func() {}
+	}
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case signal, ok := <-s.cmd.Signals:
+				if !ok {
+					return
+				}
+				s.running.signal(signal)
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
+	}
+}
+
+// signalSlice is how long a program may take to note a signal, in what it counts.
+const signalSlice = 1 << 20
+
+// deliver hands a program that counts the signals that are on their way to it. What it does about them at that moment is
+// not charged, since when they come is chance.
+func deliver(ctx context.Context, mod api.Module) {
+	if !wasi.Signalled(ctx) {
+		return
+	}
+	if counter, ok := mod.ExportedGlobal(wasm.CounterExport).(api.MutableGlobal); ok {
+		was := counter.Get()
+		counter.Set(signalSlice)
+		defer func() { counter.Set(was) }()
+	}
+	wasi.Deliver(ctx, mod)
+}
