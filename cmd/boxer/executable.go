@@ -40,8 +40,12 @@ func writeExecutable(o export.Output, img v1.Image) error {
 	if carried, err := carriedBy(boxer); err != nil || carried != nil {
 		return errors.Join(err, withHint(fmt.Errorf("%s carries a box already", name), "boxer=FILE names one that does not"))
 	}
+	info, err := boxer.Stat()
+	if err != nil {
+		return err
+	}
 	err = export.File(o.Dest, func(w io.Writer) error {
-		return export.Executable(w, boxer, has, oci.NamedImage{Name: "box:latest", Image: img})
+		return export.Executable(w, io.NewSectionReader(boxer, 0, info.Size()), has, oci.NamedImage{Name: "box:latest", Image: img})
 	})
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"internal/project":   {"builder"},
 	"internal/compare":   {"internal/coreutils", "oci", "runtime/capability", "vfs"},
 	"internal/convert":   {"builder", "internal/coreutils", "internal/shell"},
-	"internal/export":    {"internal/hint", "oci", "vfs"},
+	"internal/export":    {"internal/hint", "internal/macho", "oci", "vfs"},
 	"internal/bench":     {"oci", "runtime", "vfs"},
 	"internal/coreutils": {"vfs"},
 	"internal/registry":  {"internal/hint", "internal/registry/registrytest", "oci", "vfs"},
