@@ -67,6 +67,37 @@ func decompress(r io.Reader) (io.Reader, func(), error) {
 	return buffered, func() {}, nil
 }
 
+// inflation compares what an archive is with what it unpacks to, so that a few kilobytes, compressed or holes of sparse
+// files, do not fill the disk.
+type inflation struct {
+	source     io.Reader // the archive as it came
+	read, made int64
+}
+
+// Read reads from the source.
+func (i *inflation) Read(p []byte) (int, error) {
+	n, err := i.source.Read(p)
+	i.read += int64(n)
+	return n, err
+}
+
+// of reads the contents of a file of the archive, and fails when all of them are more than a box could be unpacked to.
+func (i *inflation) of(contents io.Reader) io.Reader { return inflated{contents, i} }
+
+type inflated struct {
+	contents io.Reader
+	*inflation
+}
+
+func (i inflated) Read(p []byte) (int, error) {
+	n, err := i.contents.Read(p)
+	i.made += int64(n)
+	if i.made > boxLimits.Slack && i.made/boxLimits.Ratio > i.read {
+		return 0, fmt.Errorf("it unpacks to over %d times its size", boxLimits.Ratio)
+	}
+	return n, err
+}
+
 // tryUnpack unpacks a source that is an archive into the destination, and tells whether it is one. A compressed file that
 // holds no tar is none, nor is a tar without files.
 func (c *copying) tryUnpack(ctx context.Context, m match) (unpacked bool, err error) {
@@ -81,7 +112,8 @@ func (c *copying) tryUnpack(ctx context.Context, m match) (unpacked bool, err er
 			unpacked, err = true, fmt.Errorf("unpacking %s: %v", quote(m.path), r)
 		}
 	}()
-	plain, done, err := decompress(file)
+	in := &inflation{source: file}
+	plain, done, err := decompress(in)
 	if err != nil {
 		return false, nil
 	}
@@ -94,7 +126,7 @@ func (c *copying) tryUnpack(ctx context.Context, m match) (unpacked bool, err er
 	if err := c.makeDest(c.dest); err != nil {
 		return true, err
 	}
-	u := unpacking{copying: c, tar: t, name: m.path}
+	u := unpacking{copying: c, tar: t, name: m.path, in: in}
 	if err := u.all(ctx, first); err != nil {
 		return true, fmt.Errorf("unpacking %s: %w", quote(m.path), err)
 	}
@@ -107,6 +139,7 @@ type unpacking struct {
 	*copying
 	tar   *tar.Reader
 	name  string
+	in    *inflation
 	spool *os.File
 	size  int64
 	files int
@@ -212,7 +245,7 @@ func (u *unpacking) file(target string, h *tar.Header, a attributes) error {
 		return fmt.Errorf("it holds more than %d bytes", int64(maxArchiveBytes))
 	}
 	start := u.size
-	n, err := io.Copy(u.spool, u.tar)
+	n, err := io.Copy(u.spool, u.in.of(u.tar))
 	u.size += n
 	if err != nil {
 		return fmt.Errorf("%s: %w", quote(h.Name), err)

@@ -120,7 +120,8 @@ func (c *Context) download(ctx context.Context, dir string, tell func(string)) e
 
 // read takes a stream for an archive, compressed or not, or else for a Boxfile.
 func (c *Context) read(r io.Reader, dir string) error {
-	plain, done, err := decompress(r)
+	in := &inflation{source: r}
+	plain, done, err := decompress(in)
 	if err != nil {
 		return fmt.Errorf("reading the build context from %s: %w", c.source, err)
 	}
@@ -131,7 +132,7 @@ func (c *Context) read(r io.Reader, dir string) error {
 		return fmt.Errorf("reading the build context from %s: %w", c.source, err)
 	}
 	if isTar(head) {
-		return c.unpack(buffered, filepath.Join(dir, "context"))
+		return c.unpack(buffered, in, filepath.Join(dir, "context"))
 	}
 	if bytes.IndexByte(head, 0) >= 0 || len(head) == 0 {
 		return withHint(fmt.Errorf("reading the build context from %s: it is neither a tar archive nor a Boxfile", c.source),
@@ -143,7 +144,7 @@ func (c *Context) read(r io.Reader, dir string) error {
 	return nil
 }
 
-func (c *Context) unpack(r io.Reader, dir string) error {
+func (c *Context) unpack(r io.Reader, in *inflation, dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (c *Context) unpack(r io.Reader, dir string) error {
 		return err
 	}
 	c.use(root)
-	if err := unpackInto(root, r); err != nil {
+	if err := unpackInto(root, r, in); err != nil {
 		return fmt.Errorf("unpacking the build context from %s: %w", c.source, err)
 	}
 	return nil

@@ -159,7 +159,8 @@ func FuzzUnpackContext(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer root.Close()
-		_ = unpackInto(root, bytes.NewReader(data))
+		in := &inflation{source: bytes.NewReader(data)}
+		_ = unpackInto(root, in, in)
 		if names, err := os.ReadDir(outer); err != nil || len(names) != 1 {
 			t.Fatalf("outside: %v, %v", names, err)
 		}

@@ -38,7 +38,7 @@ func isTar(head []byte) bool {
 
 // unpackInto unpacks an archive onto the host. Nothing gets out of root, whatever links the archive makes. Devices and pipes
 // are left out: no instruction could copy them.
-func unpackInto(root *os.Root, r io.Reader) error {
+func unpackInto(root *os.Root, r io.Reader, in *inflation) error {
 	t := tar.NewReader(r)
 	var size int64
 	for files := 0; ; files++ {
@@ -55,7 +55,7 @@ func unpackInto(root *os.Root, r io.Reader) error {
 		if size += h.Size; h.Size < 0 || size > maxArchiveBytes {
 			return fmt.Errorf("it holds more than %d bytes", int64(maxArchiveBytes))
 		}
-		if err := unpackEntry(root, h, t); err != nil {
+		if err := unpackEntry(root, h, in.of(t)); err != nil {
 			return fmt.Errorf("%s: %w", quote(h.Name), bareLink(err))
 		}
 	}
