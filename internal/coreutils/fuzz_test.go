@@ -1,8 +1,10 @@
 package coreutils
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -141,4 +143,52 @@ func isASCII(s string) bool {
 func (m *backtracker) search(r *regex) (match []int, complete bool) {
 	match = r.backtrackFrom(m.s, 0)
 	return match, r.steps <= maxRegexSteps/2
+}
+
+// FuzzUtilities runs any utility with any arguments, one a line, on any input, archives among them. Whatever it is, it
+// ends when it is told to, and leaves the tree in order.
+func FuzzUtilities(f *testing.F) {
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	for _, m := range []string{"d/", "d/f", "../out"} {
+		if err := w.WriteHeader(&tar.Header{Name: m, Mode: 0o644}); err != nil {
+			f.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		f.Fatal(err)
+	}
+	for _, command := range []string{
+		"tar\n-tv", "tar\n-x\n-C\n/d\n--strip-components=1\n--one-top-level=x", "tar\n-cz\n--exclude=*.o\n--transform=s/a/b/\n/d",
+		"unzip\n-l\n/input", "unzip\n-o\n-d\n/x\n/input", "gzip\n-dc", "sort\n-t:\n-k2,2nr\n-u", "cut\n-d:\n-f1-3,5-", "od\n-A\nx\n-t\nx1z\n-N\n9",
+		"ls\n-laR\n/", "stat\n-c\n%n %A %s %y\n/f", "chmod\n-R\nu=rwX,g-w\n/d", "head\n-c\n-3", "tail\n-n\n+2", "xargs\n-n2\necho", "cp\n-a\n/d\n/e",
+		"expr\n1\n+\n2", "seq\n-w\n1\n3\n11", "printf\n%s\nx", "grep\n-rnE\n(a|b)*c\n/", "diff\n-ru\n/d\n/f", "tee\n-a\n/d/t", "install\n-D\n/f\n/a/b/c",
+		"sha256sum\n-c", "base64\n-d", "tr\na-z\nA-Z", "uniq\n-c\n-f1", "wc\n-lc", "join\n/f\n/f", "nl", "comm\n/f\n/d/g", "date\n-d\n@0", "mktemp\n-d", "realpath\n-m\n../x",
+	} {
+		f.Add(command, archive.Bytes())
+	}
+	names := Names()
+	f.Fuzz(func(t *testing.T, command string, input []byte) {
+		args := strings.Split(command, "\n")
+		if !slices.Contains(names, args[0]) || len(command) > 2000 {
+			return
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		tree := vfs.New()
+		tree.Configure(vfs.Config{Limits: vfs.Limits{Bytes: 1 << 20, Files: 100}})
+		for name, contents := range map[string]string{"/f": "b:2\na:1\n", "/d/g": "x\n", "/input": string(input)} {
+			_ = tree.MkdirAll(path.Dir(name), 0o755)
+			_ = tree.WriteFile(name, []byte(contents), 0o644) // as much as there is room for
+		}
+		u, _ := Lookup(args[0])
+		var out, errs bytes.Buffer
+		status := u(ctx, &Env{FS: tree, Args: args, Stdin: bytes.NewReader(input), Stdout: &capped{&out}, Stderr: &capped{&errs}})
+		if status < 0 || status > 255 {
+			t.Errorf("%q: status %d", args, status)
+		}
+		if _, err := vfs.Diff(vfs.New(), tree); err != nil {
+			t.Errorf("%q left %v", args, err)
+		}
+	})
 }

@@ -12,8 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
@@ -280,12 +283,50 @@ func TestPlainHTTP(t *testing.T) {
 		if got := isLoopback(host); got != allowed {
 			t.Errorf("%s: %v", host, got)
 		}
-		guard := &plainGuard{inner: reached{}}
+		guard := &guard{inner: reached{}, registry: host}
 		_, err := guard.RoundTrip(&http.Request{URL: &url.URL{Scheme: "http", Host: host}})
 		if errors.Is(err, errReached) != allowed {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
+}
+
+// What a registry names for tokens and uploads leads no further inside than its redirects: a login must not become a request to
+// this machine's own services.
+func TestRealmInside(t *testing.T) {
+	for _, realm := range []string{"http://127.0.0.1:8080/admin", "http://localhost:2375/containers", "https://169.254.169.254/latest", "https://10.0.0.1/", "http://[::1]:9000/"} {
+		asked := &asks{realm: realm}
+		registry, err := name.NewRegistry("registry.example")
+		check(t, err)
+		from := &guard{inner: asked, registry: registry.RegistryStr()}
+		basic := authn.FromConfig(authn.AuthConfig{Username: "u", Password: "p"})
+		authorized, err := transport.NewWithContext(t.Context(), registry, basic, from, nil)
+		if err == nil {
+			request, err := http.NewRequest(http.MethodGet, "https://registry.example/v2/", nil)
+			check(t, err)
+			_, err = authorized.RoundTrip(request)
+			if err == nil {
+				t.Errorf("%s: no error", realm)
+			}
+		}
+		for _, host := range asked.hosts {
+			if host != "registry.example" {
+				t.Errorf("%s: %s was asked", realm, host)
+			}
+		}
+	}
+}
+
+// asks wants a token of somebody else.
+type asks struct {
+	realm string
+	hosts []string
+}
+
+func (a *asks) RoundTrip(request *http.Request) (*http.Response, error) {
+	a.hosts = append(a.hosts, request.URL.Host)
+	header := http.Header{"Www-Authenticate": {`Bearer realm="` + a.realm + `",service="s"`}}
+	return &http.Response{StatusCode: http.StatusUnauthorized, Header: header, Body: http.NoBody, Request: request}, nil
 }
 
 var errReached = errors.New("reached")

@@ -39,7 +39,7 @@ func (c *Client) transport(registry name.Registry) (http.RoundTripper, error) {
 		ResponseHeaderTimeout: 5 * time.Minute, ExpectContinueTimeout: time.Second,
 		DisableCompression: true, // digests are of what is stored
 	}
-	guarded := &plainGuard{base, c.options.Insecure}
+	guarded := &guard{inner: base, insecure: c.options.Insecure, registry: host}
 	made := transport.NewUserAgent(&retrying{guarded, c.options.Backoff}, c.options.UserAgent)
 	c.hosts[host] = made
 	return made, nil
@@ -63,19 +63,25 @@ func hostname(hostport string) string {
 
 var errPlain = fmt.Errorf("plain HTTP is for registries of this machine only: %w", fs.ErrPermission)
 
-// plainGuard lets plain HTTP reach this machine only, whoever asks for it: the library below tries it for whole networks, a
-// registry may redirect to it.
-type plainGuard struct {
+// guard lets plain HTTP reach this machine only, whoever asks for it: the library below tries it for whole networks, a
+// registry may redirect to it. And it goes nowhere that the registry may not send us: to where its redirects lead, to where it
+// says that tokens are had and uploads go on.
+type guard struct {
 	inner    http.RoundTripper
 	insecure bool
+	registry string
 }
 
-func (g *plainGuard) RoundTrip(request *http.Request) (*http.Response, error) {
+func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
+	err := checkHop(g.registry, request.URL.Host)
 	if request.URL.Scheme != "https" && !g.insecure && !isLoopback(request.URL.Host) {
+		err = errPlain
+	}
+	if err != nil {
 		if request.Body != nil {
 			request.Body.Close()
 		}
-		return nil, errPlain
+		return nil, err
 	}
 	return g.inner.RoundTrip(request)
 }
