@@ -1,6 +1,6 @@
 # make demo    build boxer and its Python base, then build, run and measure a box
 # make build   bin/boxer, one self-contained file
-# make base    the bases that bin/boxer carries, from source (minutes; cached by the recipe's digest)
+# make base    what bin/boxer carries, the bases and a library, from source (minutes; cached by the recipe's digest)
 # make check   formatting, vet, staticcheck, tidy modules, every platform compiles
 # make tools   what tests need besides Go: a registry and skopeo, of Debian
 # make test    everything: check, the demo, all tests
@@ -25,6 +25,7 @@ bin/boxer: base
 
 base:
 	@bases/build.sh
+	@internal/onefile/build.sh
 
 demo: bin/boxer
 	bin/boxer build -t climate examples

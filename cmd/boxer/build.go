@@ -118,6 +118,7 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	warn := func(err error) { display.Warn(builder.Warning{Text: err.Error()}) }
 	engine := &lazyEngine{sync.OnceValues(func() (*runtime.Engine, error) { return a.engine(ctx, compilingFor(display), warn) })}
 	options.Run, options.Snapshot, options.Progress = engine.run, engine.snapshot, display
+	results.module = func(root *oci.Rootfs) ([]byte, error) { return standaloneModule(engine.start, root, warn) }
 	options.Labels, options.Annotations = results.labels, results.annotations
 	given, _ := secrets(o.secrets) // which have been read before
 	made, err := makeBox(ctx, options, store, o.cache, results, given)

@@ -13,7 +13,7 @@ import (
 // allowed says which packages of this module each of them may import, tests included. What is not listed may import none.
 // One direction only: cmd → builder, runtime → oci → vfs.
 var allowed = map[string][]string{
-	"cmd/boxer":          {"bases", "builder", "internal/bench", "internal/compare", "internal/convert", "internal/diskspace", "internal/export", "internal/hint", "internal/progress", "internal/project", "internal/registry", "internal/registry/registrytest", "internal/volume", "oci", "runtime", "runtime/capability", "vfs"},
+	"cmd/boxer":          {"bases", "builder", "internal/bench", "internal/compare", "internal/convert", "internal/diskspace", "internal/export", "internal/hint", "internal/onefile", "internal/progress", "internal/project", "internal/registry", "internal/registry/registrytest", "internal/volume", "oci", "runtime", "runtime/capability", "vfs"},
 	"bases/pack":         {"oci", "runtime", "vfs"},
 	"builder":            {"internal/hint", "internal/repeatable", "oci", "runtime/capability", "vfs"},
 	"runtime":            {"internal/coreutils", "internal/diskspace", "internal/lockfile", "internal/repeatable", "internal/shell", "internal/wasm", "oci", "runtime/capability", "runtime/memory", "runtime/wasi", "vfs"},
@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"internal/export":    {"internal/hint", "internal/macho", "oci", "vfs"},
 	"internal/bench":     {"oci", "runtime", "vfs"},
 	"internal/coreutils": {"vfs"},
+	"internal/onefile":   {"internal/wasm", "runtime/memory", "vfs"},
 	"internal/registry":  {"internal/hint", "internal/registry/registrytest", "oci", "vfs"},
 	"internal/volume":    {"internal/lockfile"},
 }

@@ -26,7 +26,7 @@ type resultOptions struct {
 }
 
 func resultFlags(flags *pflag.FlagSet, o *resultOptions) {
-	flags.StringArrayVarP(&o.outputs, "output", "o", nil, "write it elsewhere: `DIR`, - or type=tar|oci|exe|local|image,dest=F")
+	flags.StringArrayVarP(&o.outputs, "output", "o", nil, "write it elsewhere: `DIR`, - or type=tar|oci|exe|wasm|local|image,dest=F")
 	flags.BoolVar(&o.load, "load", false, "keep the box even if --output writes it elsewhere")
 	flags.StringVar(&o.iidFile, "iidfile", "", "write the box's id to a `file`")
 	flags.StringVar(&o.metadata, "metadata-file", "", "write digests and names to a `file`, as JSON")
@@ -41,6 +41,7 @@ type results struct {
 	labels, annotations map[string]string
 	iidFile, metadata   string
 	stdout              io.Writer
+	module              func(root *oci.Rootfs) ([]byte, error) // makes one of the box
 }
 
 func (a *app) results(o resultOptions, tags []string) (_ *results, err error) {
@@ -166,6 +167,8 @@ func (r *results) write(o export.Output, store *oci.Store, img v1.Image, root *o
 		return r.file(o, func(w io.Writer) error { return oci.WriteTar(w, root.FS()) })
 	case export.Exe:
 		return writeExecutable(o, img)
+	case export.Wasm:
+		return r.file(o, func(w io.Writer) error { return r.writeModule(w, root) })
 	case export.OCI:
 		named := []oci.NamedImage{{Image: img}}
 		for i, name := range names {

@@ -19,6 +19,7 @@ const (
 	Tar       = "tar"       // a tar archive of the box's files
 	Local     = "local"     // a directory of the box's files
 	Exe       = "exe"       // an executable that carries the box
+	Wasm      = "wasm"      // a WebAssembly module with the box in it
 	CacheOnly = "cacheonly" // nowhere: the build is all that is wanted
 )
 
@@ -106,18 +107,22 @@ func (o *Output) check() error {
 		if o.Dest == "" || o.Dest == Stdout {
 			return hint.To(errors.New("a file is needed"), "type=exe,dest=FILE")
 		}
+	case Wasm:
+		if o.Dest == "" {
+			return hint.To(errors.New("a file is needed"), "type=wasm,dest=FILE")
+		}
 	case Local:
 		if o.Dest == "" || o.Dest == Stdout {
 			return hint.To(errors.New("a directory is needed"), "type=local,dest=DIR; type=tar goes to standard output")
 		}
 	case "":
-		return hint.To(errors.New("no type"), "types are local, tar, oci, exe, image and cacheonly")
+		return hint.To(errors.New("no type"), "types are local, tar, oci, exe, wasm, image and cacheonly")
 	case "docker":
 		return hint.To(errors.New("boxer writes no archives of that type"), "type=oci, which docker load reads too")
 	case "registry":
 		return hint.To(errors.New("a build does not push"), "boxer push NAME, once it is built")
 	default:
-		return hint.To(fmt.Errorf("unknown type %q", o.Type), "types are local, tar, oci, exe, image and cacheonly")
+		return hint.To(fmt.Errorf("unknown type %q", o.Type), "types are local, tar, oci, exe, wasm, image and cacheonly")
 	}
 	switch {
 	case o.Boxer != "" && o.Type != Exe:
