@@ -44,6 +44,7 @@ type Cmd struct {
 
 	Now    func() time.Time // the clock of the run, which sleeping moves too, at once; nil: the host's
 	Random io.Reader        // its entropy; nil: the host's
+	Seed   uint64           // what random numbers follow from, where Limits make them the same in all runs
 
 	// Functions are those of the embedding program that the box may call, by name.
 	Functions map[string]Function
@@ -56,6 +57,13 @@ type Cmd struct {
 	// program that does not call the host goes on, and a garbage collection of this process waits for it. With it Python
 	// is about a tenth slower. A run with a timeout, or with bounded fuel, is stoppable in any case.
 	Stoppable bool
+
+	// Grace is how much longer a run that is ended by its time or its context goes on so that its programs can clean up, as
+	// far as they can be told: Python raises TimeoutError or KeyboardInterrupt in what it is doing. Others just go on.
+	Grace time.Duration
+
+	// CountFuel counts instructions, for Stats, where no limit does.
+	CountFuel bool
 
 	// Fresh starts every program by its own initialisation, even if the box has a memory image of it.
 	Fresh bool

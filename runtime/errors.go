@@ -30,6 +30,15 @@ type ExitError struct {
 	// Want is OutcomeOutOfMemory or OutcomeDiskFull if that is what the program failed of, and else empty.
 	Want  Outcome
 	Limit Limits // that it had reached, if it was one
+	Own   bool   // it is the box's own
+}
+
+// Hint says whose limit it is.
+func (e *ExitError) Hint() string {
+	if e.Limit == (Limits{}) {
+		return ""
+	}
+	return whose(e.Limit, e.Own)
 }
 
 func (e *ExitError) Error() string {

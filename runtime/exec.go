@@ -77,7 +77,10 @@ func (s *sandbox) runModule(ctx context.Context, found executable, c command) (e
 	if !p.knowsDir {
 		c.env = withPWD(c.env, c.dir)
 	}
+	clock, done := s.cpu.work()
+	defer done()
 	process := s.process(c)
+	process.Clock.Waiting = clock.waiting()
 	ctx, err = wasi.NewContext(ctx, process)
 	if err != nil {
 		return fmt.Errorf("running %q: %w", found.path, err)
@@ -162,6 +165,7 @@ func notRunnable(file string, err error) error {
 
 func (s *sandbox) runShell(ctx context.Context, c command) error {
 	s.begin()
+	defer s.cpu.workOfOurs()()
 	terminal := s.terminal(c)
 	status, err := shell.Run(ctx, shell.Options{
 		FS: s.tree, Args: c.args, Env: c.env, Dir: c.dir,
@@ -174,6 +178,7 @@ func (s *sandbox) runShell(ctx context.Context, c command) error {
 
 func (s *sandbox) runUtility(ctx context.Context, run coreutils.Utility, c command) error {
 	s.begin()
+	defer s.cpu.workOfOurs()()
 	status := run(ctx, &coreutils.Env{
 		FS: s.tree, Args: c.args, Environ: c.env, Dir: c.dir,
 		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr,

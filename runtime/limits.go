@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"boxer.dev/internal/repeatable"
 	"boxer.dev/runtime/capability"
 )
 
@@ -47,11 +46,13 @@ func (e *LimitError) Error() string {
 }
 
 // Hint says whose limit it is.
-func (e *LimitError) Hint() string {
-	if e.Own {
-		return fmt.Sprintf("it is the box's own: LIMIT %s in its Boxfile", e.Limit)
+func (e *LimitError) Hint() string { return whose(e.Limit, e.Own) }
+
+func whose(limit Limits, own bool) string {
+	if own {
+		return fmt.Sprintf("it is the box's own: LIMIT %s in its Boxfile", limit)
 	}
-	name, _, _ := strings.Cut(e.Limit.String(), "=")
+	name, _, _ := strings.Cut(limit.String(), "=")
 	return fmt.Sprintf("it may be given more: boxer run --limit %s=…", name)
 }
 
@@ -59,22 +60,13 @@ func (e *LimitError) Hint() string {
 // a copy of the caller's.
 func (b *Box) granted(c *Cmd) (*Cmd, error) {
 	narrowed := *c
-	narrowed.Limits = c.Limits.Narrow(b.requests.Limits)
-	l := &narrowed.Limits
+	narrowed.Limits = c.Limits.Narrow(b.requests.Limits).Complete()
 	if len(b.requests.Needs) > 0 {
 		if err := b.requests.Check(b.grants(&narrowed)); err != nil {
 			return nil, err
 		}
 	}
-	if l.FixedClock && c.Now == nil {
-		narrowed.Now = repeatable.Clock(repeatable.Epoch)
-	}
-	if l.SeededRandom && c.Random == nil {
-		narrowed.Random = repeatable.Random([32]byte{}) // the same numbers in every run
-	}
-	if l.CPU > 0 {
-		b.engine.warn(fmt.Errorf("this version does not hold the limit %s: the run may use more", Limits{CPU: l.CPU}))
-	}
+	narrowed.withhold()
 	return &narrowed, nil
 }
 
@@ -95,13 +87,18 @@ func (b *Box) grants(c *Cmd) capability.Grants {
 
 // reached is the error for one limit of a run.
 func (s *sandbox) reached(one Limits, outcome Outcome) *LimitError {
-	return &LimitError{Limit: one, Outcome: outcome, Own: s.box.requests.Limits.Narrow(one) == s.box.requests.Limits}
+	return &LimitError{Limit: one, Outcome: outcome, Own: s.own(one)}
+}
+
+// own reports whether a limit is the box's own.
+func (s *sandbox) own(one Limits) bool {
+	return s.box.requests.Limits.Narrow(one) == s.box.requests.Limits
 }
 
 // bounded gives a context that ends with the limits of the run which end it.
 func (s *sandbox) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	l := s.cmd.Limits
-	if l.Timeout <= 0 && l.Output <= 0 && l.Fuel <= 0 {
+	if l.Timeout <= 0 && l.CPU <= 0 && l.Output <= 0 && l.Fuel <= 0 {
 		return ctx, func() {}
 	}
 	ctx, s.end = context.WithCancelCause(ctx)
@@ -109,6 +106,7 @@ func (s *sandbox) bounded(ctx context.Context) (context.Context, context.CancelF
 		if s.deadline != nil {
 			s.deadline.Stop()
 		}
+		s.cpu.stop()
 		s.end(nil)
 	}
 }
@@ -116,6 +114,7 @@ func (s *sandbox) bounded(ctx context.Context) (context.Context, context.CancelF
 // begin starts the clock of the run's deadline when its first program starts: what boxer does before that is not the run's.
 func (s *sandbox) begin() {
 	s.begun.Do(func() {
+		s.cpu.start()
 		if timeout := s.cmd.Limits.Timeout; timeout > 0 {
 			s.deadline = time.AfterFunc(timeout, func() { s.end(s.reached(Limits{Timeout: timeout}, OutcomeTimeout)) })
 		}

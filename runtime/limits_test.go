@@ -207,19 +207,62 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
-// TestLimitsNotHeld: a limit that means nothing yet is not passed over in silence.
-func TestLimitsNotHeld(t *testing.T) {
-	var warnings []string
-	e := newEngine(t, Options{Warn: func(err error) { warnings = append(warnings, err.Error()) }})
-	b, err := e.NewBox(vfs.New(), asking("cpu=5s memory=1G", ""))
-	if err != nil {
-		t.Fatal(err)
+// TestProcessorTime: what computes is ended, in programs, in shells and in what they start; what waits is not.
+func TestProcessorTime(t *testing.T) {
+	b := newBox(t, nil, asking("cpu=1h", ""))
+	limits := Limits{CPU: 30 * time.Millisecond}
+	computing := [][]string{{"guest", "spin"}, {"sh", "-c", "guest spin | cat"}, {"sh", "-c", "while guest exit 0; do :; done"}}
+	if measuresAll {
+		computing = append(computing, []string{"sh", "-c", "while :; do :; done"}, []string{"sh", "-c", "yes > /dev/null"})
 	}
-	if got, err := run(t, b, Cmd{Args: []string{"true"}, Limits: Limits{CPU: 2 * time.Second}}); err != nil {
-		t.Errorf("%+v, %v", got, err)
+	for _, args := range computing {
+		got, err := run(t, b, Cmd{Args: args, Limits: limits})
+		var limit *LimitError
+		if ResultOf(err).Outcome != OutcomeCPULimit || got.Status != StatusCPU || !errors.As(err, &limit) || limit.Own {
+			t.Errorf("%q: %+v, %v", args, got, err)
+		}
 	}
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "cpu=2s:") {
-		t.Errorf("%q", warnings)
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	for _, args := range [][]string{{"guest", "sleep"}, {"guest", "echo"}, {"sleep", "3600"}} {
+		if err := b.Run(ctx, &Cmd{Args: args, Stdin: neverReader{}, Limits: Limits{CPU: time.Minute}}); ResultOf(err).Outcome != OutcomeTimeout {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	var stats Stats
+	if got, err := run(t, b, Cmd{Args: []string{"guest", "memory"}, Stats: &stats}); err != nil || stats.CPU <= 0 {
+		t.Errorf("%+v, %v, %v", got, err, stats.CPU)
+	}
+}
+
+// TestWithheld: a program without a clock or without random numbers gets an error, and no others.
+func TestWithheld(t *testing.T) {
+	b := newBox(t, nil, v1.Config{})
+	for _, test := range []struct{ limits, script, want string }{
+		{"random=off", "head -c 1 /dev/urandom", "not permitted"},
+		{"clock=off", "date -u +%Y", "1980"},
+		{"clock=off random=off", "echo fine", "fine"},
+	} {
+		var limits Limits
+		for word := range strings.FieldsSeq(test.limits) {
+			if err := limits.ParseLimit(word); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, _ := run(t, b, Cmd{Args: []string{"sh", "-c", test.script}, Limits: limits, Random: strings.NewReader("random")})
+		if !strings.Contains(got.Stdout+got.Stderr, test.want) {
+			t.Errorf("%s: %s: %+v", test.limits, test.script, got)
+		}
+	}
+	for word, need := range map[string]string{"clock=off": "clock", "deterministic": "clock", "random=off": "random"} {
+		var limits Limits
+		if err := limits.ParseLimit(word); err != nil {
+			t.Fatal(err)
+		}
+		needy := newBox(t, nil, asking("", need))
+		if _, err := run(t, needy, Cmd{Args: []string{"guest"}, Limits: limits}); ResultOf(err).Outcome != OutcomeRefused {
+			t.Errorf("%s of a box that needs %s: %v", word, need, err)
+		}
 	}
 }
 

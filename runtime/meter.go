@@ -38,9 +38,9 @@ func (m metering) of(module []byte) ([]byte, error) {
 // metering is what the run's programs have to count.
 func (c *Cmd) metering() metering {
 	switch {
-	case c.Limits.Fuel > 0:
+	case c.Limits.Fuel > 0 || c.CountFuel:
 		return fuelled
-	case c.Stoppable || c.Limits.Timeout > 0:
+	case c.Stoppable || c.Limits.Timeout > 0 || c.Limits.CPU > 0:
 		return ticks
 	}
 	return uncounted

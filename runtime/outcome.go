@@ -105,6 +105,12 @@ func ResultOf(err error) Result {
 	return r
 }
 
+// Report is a run's result and what it used.
+type Report struct {
+	Result
+	Stats *Stats `json:"stats,omitempty"`
+}
+
 func outcomeOf(err error) Outcome {
 	var (
 		exit          *ExitError

@@ -35,7 +35,7 @@ func TestOutcomes(t *testing.T) {
 		{"guest sleep", Limits{Timeout: time.Millisecond}, OutcomeTimeout, 124},
 		{"guest", Limits{Memory: 64 << 10}, OutcomeOutOfMemory, 137},
 		{"guest memory", Limits{Memory: 32 << 20}, OutcomeOutOfMemory, 2},
-		{"guest sum 100000000", Limits{Fuel: 1000}, OutcomeOutOfFuel, 152},
+		{"guest spin", Limits{Fuel: 1000}, OutcomeOutOfFuel, 152},
 		{"seq 1000000", Limits{Output: 10}, OutcomeOutputLimit, 153},
 		{"guest write /file x", Limits{Files: 1}, OutcomeDiskFull, 1},
 		{"truncate -s 1 /file", Limits{Writable: 1}, OutcomeDiskFull, 1},

@@ -36,7 +36,12 @@ type sandbox struct {
 
 	memory   *memory.Account // of all programs; nil: no bound
 	output   output
-	refusals int64 // of changes to the tree before the run
+	cpu      *cpuAccount // nil: nobody wants to know
+	slept    elapsed
+	chances  chances
+	since    time.Time
+	refusals int64      // of changes to the tree before the run
+	held     vfs.Limits // by the tree before the run
 	end      context.CancelCauseFunc
 	begun    sync.Once
 	deadline *time.Timer
@@ -69,14 +74,7 @@ func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 		if closing := s.close(); err == nil {
 			err = closing
 		}
-		if c.Stats != nil {
-			*c.Stats = s.meter.total()
-			c.Stats.Total = time.Since(start)
-			c.Stats.Calls = s.lent.answered.Load()
-			if s.fuel != nil {
-				c.Stats.Fuel = s.fuel.used.Load()
-			}
-		}
+		s.account(time.Since(start))
 	}()
 	first, err := b.command(s, c)
 	if err != nil {
@@ -89,9 +87,30 @@ func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 	return s.explain(s.atLimit(ctx, s.exec(ctx, first)))
 }
 
+// account fills in what the caller wants to know of the run.
+func (s *sandbox) account(total time.Duration) {
+	stats := s.cmd.Stats
+	if stats == nil {
+		return
+	}
+	*stats = s.meter.total()
+	stats.Calls = s.lent.answered.Load()
+	stats.Total, stats.CPU, stats.Output = total, s.cpu.used(), s.output.written.Load()
+	used := s.tree.Used()
+	stats.WrittenBytes, stats.WrittenFiles = max(0, used.Bytes-s.held.Bytes), max(0, used.Files-s.held.Files)
+	if s.fuel != nil {
+		stats.Fuel = s.fuel.used.Load()
+	}
+	if s.memory != nil {
+		stats.PeakMemory = max(stats.PeakMemory, s.memory.Peak())
+	}
+}
+
 // sandbox prepares the tree of a run.
 func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
-	s := &sandbox{engine: b.engine, box: b, cmd: c, tree: c.FS, clock: clock(c.Now)}
+	s := &sandbox{engine: b.engine, box: b, cmd: c, tree: c.FS, since: time.Now()}
+	s.clock = s.slept.clock(c.Now)
+	s.clock.Off = c.Limits.NoClock
 	s.output.limit = c.Limits.Output
 	s.output.end = func() { s.end(s.reached(Limits{Output: c.Limits.Output}, OutcomeOutputLimit)) }
 	c.Stdout, c.Stderr = s.output.stream(c.Stdout, nil), s.output.stream(c.Stderr, &s.output.tail)
@@ -100,14 +119,20 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 			s.close()
 		}
 	}()
-	if c.Limits.Fuel > 0 {
+	switch {
+	case c.Limits.Fuel > 0:
 		s.fuel = &fuel{limit: c.Limits.Fuel}
+	case c.CountFuel:
+		s.fuel = &fuel{limit: math.MaxInt64}
+	}
+	if c.Limits.CPU > 0 || c.Stats != nil {
+		s.cpu = &cpuAccount{limit: c.Limits.CPU, end: func() { s.end(s.reached(Limits{CPU: c.Limits.CPU}, OutcomeCPULimit)) }}
 	}
 	if s.tree == nil {
 		s.tree = b.tree.Fork()
 		s.configure(false)
 	}
-	s.refusals = s.tree.Refusals()
+	s.refusals, s.held = s.tree.Refusals(), s.tree.Used()
 	if c.Limits.Memory > 0 {
 		s.memory = memory.NewAccount(uint64(c.Limits.Memory))
 	}
@@ -192,7 +217,18 @@ func (s *sandbox) mountHost(m Mount) error {
 	if err != nil {
 		return err
 	}
-	return s.mount(path.Clean(m.Target), source, vfs.MountOptions{ReadOnly: readOnly})
+	return s.mount(path.Clean(m.Target), source, s.mountOptions(readOnly))
+}
+
+// hostTick is more than a file's time can lag behind the clock.
+const hostTick = 20 * time.Millisecond
+
+func (s *sandbox) mountOptions(readOnly bool) vfs.MountOptions {
+	o := vfs.MountOptions{ReadOnly: readOnly}
+	if s.cmd.Limits.Deterministic {
+		o.Stable = &vfs.Stable{Begin: s.since.Add(-hostTick), Shown: s.cmd.Now()}
+	}
+	return o
 }
 
 // preopen gives programs a host directory in a tree of its own, so that it has exactly the name asked for and nothing
@@ -204,28 +240,11 @@ func (s *sandbox) preopen(p Preopen) error {
 		return err
 	}
 	tree := vfs.New()
-	if err := tree.Mount("/", source, vfs.MountOptions{ReadOnly: readOnly}); err != nil {
+	if err := tree.Mount("/", source, s.mountOptions(readOnly)); err != nil {
 		return err
 	}
 	s.preopens = append(s.preopens, wasi.Preopen{Name: p.Guest, Path: "/", FS: tree})
 	return nil
-}
-
-// clock makes the clock of a run of its wall clock: if that is not the host's, neither are the others. Time that is made up
-// is not waited for: a sleep moves the clock and returns, so that a program which waits for a time to come sees it come.
-func clock(now func() time.Time) wasi.Clock {
-	if now == nil {
-		return wasi.Clock{}
-	}
-	var slept atomic.Int64
-	wall := func() time.Time { return now().Add(time.Duration(slept.Load())) }
-	start := wall()
-	elapsed := func() time.Duration { return wall().Sub(start) }
-	sleep := func(ctx context.Context, d time.Duration) error {
-		slept.Add(int64(d))
-		return ctx.Err()
-	}
-	return wasi.Clock{Now: wall, Monotonic: elapsed, Sleep: sleep}
 }
 
 // process is what a program of the run sees.
@@ -239,6 +258,7 @@ func (s *sandbox) process(c command) *wasi.Process {
 	if len(s.preopens) > 0 {
 		p.Preopens = withRoot(s.preopens)
 	}
+	s.settle(p, c)
 	return p
 }
 

@@ -55,7 +55,7 @@ func (s *sandbox) explain(err error) error {
 	want := shortage(s.output.tail.String(), s.memory.Refused(), s.tree.Refusals() > s.refusals)
 	limit := s.limitOf(want)
 	if exit != nil {
-		exit.Want, exit.Limit = want, limit
+		exit.Want, exit.Limit, exit.Own = want, limit, s.own(limit)
 	} else {
 		trap.Want = want
 	}

@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +30,12 @@ type Stats struct {
 	Fuel         int64  // WebAssembly instructions executed, if they were counted
 	Calls        int64  // of functions of the embedding program that have been answered
 	PagesTouched int    // pages of memory.PageSize bytes that programs wrote, which are the memory private to the run
-	PeakMemory   uint64 // bytes of the largest linear memory of a program
+	PeakMemory   uint64 // bytes of the largest linear memory of a program; with Limits.Memory, of all at one time
+
+	CPU          time.Duration // of the processor, used by programs
+	Output       int64         // bytes written to standard output and error
+	WrittenBytes int64         // that the box's tree holds more than before
+	WrittenFiles int64         // and files
 }
 
 // String gives the figures in one line for people.
@@ -55,16 +62,37 @@ func (s *Stats) String() string {
 		}
 	}
 	fmt.Fprintf(&text, "; memory %s", mebibytes(s.PeakMemory))
-	if s.Fuel > 0 {
-		fmt.Fprintf(&text, "; fuel %d", s.Fuel)
-	}
 	if s.PagesTouched > 0 {
 		fmt.Fprintf(&text, ", of it %s private (%d pages touched)", mebibytes(uint64(s.PagesTouched)*memory.PageSize), s.PagesTouched)
 	}
 	if s.Programs != 1 {
 		fmt.Fprintf(&text, "; %d programs", s.Programs)
 	}
+	if s.CPU > 0 {
+		fmt.Fprintf(&text, "; processor %s", short(s.CPU))
+	}
 	return text.String()
+}
+
+// MarshalJSON gives times in milliseconds and sizes in bytes.
+func (s Stats) MarshalJSON() ([]byte, error) {
+	milliseconds := func(d time.Duration) float64 { return math.Round(d.Seconds()*1e6) / 1e3 }
+	return json.Marshal(struct {
+		Duration     float64 `json:"duration_ms"`
+		CPU          float64 `json:"cpu_ms"`
+		Run          float64 `json:"run_ms"`
+		PeakMemory   uint64  `json:"peak_memory_bytes"`
+		Private      int     `json:"private_memory_bytes"`
+		Fuel         int64   `json:"fuel,omitempty"`
+		Output       int64   `json:"output_bytes"`
+		WrittenBytes int64   `json:"written_bytes"`
+		WrittenFiles int64   `json:"written_files"`
+		Programs     int     `json:"programs"`
+		Restored     int     `json:"restored"`
+	}{
+		milliseconds(s.Total), milliseconds(s.CPU), milliseconds(s.Run), s.PeakMemory, s.PagesTouched * memory.PageSize,
+		s.Fuel, s.Output, s.WrittenBytes, s.WrittenFiles, s.Programs, s.Restored,
+	})
 }
 
 func (s *Stats) origin() string {

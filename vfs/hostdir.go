@@ -123,6 +123,12 @@ func (n *hostNode) statOf(info fs.FileInfo) Stat {
 	if o := n.point.owner; o != nil {
 		s.UID, s.GID = o.UID, o.GID
 	}
+	if stable := n.point.stable; stable != nil {
+		if t.After(stable.Begin) {
+			t = stable.Shown
+		}
+		s.Ino, s.Atime, s.Mtime, s.Ctime = 0, t, t, t
+	}
 	if s.Ino == 0 {
 		s.Ino = hashName(n.at)
 	}

@@ -22,7 +22,15 @@ type MountOptions struct {
 	// Owner, if not nil, is whom all files of a host directory seem to belong to.
 	// Changing the owner of one of them then does nothing.
 	Owner *Owner
+
+	// Stable, if not nil, hides what of a host directory differs from one time to the next: files that have changed since
+	// Begin seem to have the time Shown, others to have been read and made when they were last written, and inode numbers
+	// follow from paths, so that hard links and renamed files have others.
+	Stable *Stable
 }
+
+// Stable says which times a stable mount shows.
+type Stable struct{ Begin, Shown time.Time }
 
 // Owner is a user and a group.
 type Owner struct{ UID, GID uint32 }
@@ -89,6 +97,7 @@ type mountPoint struct {
 	dev      uint64
 	readOnly bool
 	owner    *Owner
+	stable   *Stable
 	made     instant
 	serial   uint64
 	ino      uint64 // of the directory of the tree beneath it, 0 if none
@@ -126,7 +135,7 @@ func (f *FS) mount(at string, src Source, opts MountOptions) error {
 	if p.ext != nil {
 		return syscall.EBUSY
 	}
-	p.dev, p.readOnly, p.owner = table.count+1, opts.ReadOnly, opts.Owner
+	p.dev, p.readOnly, p.owner, p.stable = table.count+1, opts.ReadOnly, opts.Owner, opts.Stable
 	p.ext, p.typ, err = src.attach(p)
 	if err != nil {
 		p.ext = nil

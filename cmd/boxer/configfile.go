@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
 
 	"boxer.dev/runtime"
@@ -39,6 +44,10 @@ type wasiConfig struct {
 	MaxWritableBytes   *int64 `yaml:"max_writable_bytes"`
 	MaxFiles           *int64 `yaml:"max_files"`
 	MaxOpenFiles       *int64 `yaml:"max_open_files"`
+	GraceMS            *int64 `yaml:"grace_ms"`
+
+	Deterministic bool    `yaml:"deterministic"`
+	Seed          *uint64 `yaml:"seed"`
 
 	// AllowedPaths are -v's: SOURCE:PATH[:ro], or a host path alone, which is mounted at the same path. A relative source is
 	// relative to the file.
@@ -46,11 +55,11 @@ type wasiConfig struct {
 	EnvVars      variables `yaml:"env_vars"`
 
 	Security struct {
-		AllowNetwork    bool  `yaml:"allow_network"`
-		AllowSubprocess bool  `yaml:"allow_subprocess"`
-		FSReadonly      bool  `yaml:"fs_readonly"`
-		AllowClock      *bool `yaml:"allow_clock"`
-		AllowRandom     *bool `yaml:"allow_random"`
+		AllowNetwork    bool       `yaml:"allow_network"`
+		AllowSubprocess bool       `yaml:"allow_subprocess"`
+		FSReadonly      bool       `yaml:"fs_readonly"`
+		AllowClock      permission `yaml:"allow_clock"`
+		AllowRandom     permission `yaml:"allow_random"`
 	} `yaml:"security"`
 }
 
@@ -73,9 +82,37 @@ func (v *variables) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
+// permission is true, false, or a word for what is between. The zero value is true.
+type permission string
+
+// UnmarshalYAML reads any scalar.
+func (p *permission) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind != yaml.ScalarNode {
+		return errors.New("it takes true, false or a word")
+	}
+	*p = permission(node.Value)
+	return nil
+}
+
+// narrow adds to limits what the permission withholds: all of it is off, or as the words have it.
+func (p permission) narrow(l *runtime.Limits, capability, withheld string) error {
+	switch p {
+	case "", "true", "on":
+		return nil
+	case "false":
+		p = permission(withheld)
+	}
+	if l.ParseLimit(capability+"="+string(p)) != nil {
+		return fmt.Errorf("allow_%s: %q is neither true, false, %s nor off", capability, string(p), withheld)
+	}
+	return nil
+}
+
 // configuration is what a configuration file grants, in the words of the flags.
 type configuration struct {
 	limits   runtime.Limits
+	grace    time.Duration
+	seed     *uint64
 	env      []string
 	volumes  []string
 	warnings []string
@@ -111,9 +148,9 @@ func readConfiguration(name string, found bool) (*configuration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	parsed, err := parseConfiguration(data)
+	parsed, err := parseConfiguration(name, data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	dir, err := filepath.Abs(filepath.Dir(name))
 	if err != nil {
@@ -129,27 +166,98 @@ func readConfiguration(name string, found bool) (*configuration, error) {
 	return c, nil
 }
 
-func parseConfiguration(data []byte) (*configFile, error) {
+// parseConfiguration reads what is in the file of that name.
+func parseConfiguration(name string, data []byte) (*configFile, error) {
 	if len(data) > maxConfig {
-		return nil, errors.New("the file is too large")
+		return nil, fmt.Errorf("%s: the file is too large", name)
 	}
 	parsed := &configFile{}
-	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithKnownFields(), yaml.WithUniqueKeys())
+	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithUniqueKeys())
 	if err != nil {
 		return nil, err
 	}
-	if err := loader.Load(parsed); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+	var document yaml.Node
+	if err := loader.Load(&document); err != nil && !errors.Is(err, io.EOF) {
+		return nil, placed(name, err)
 	}
 	if err := loader.Load(new(any)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("it holds more than one document")
+		return nil, fmt.Errorf("%s: it holds more than one document", name)
+	}
+	if err := checkKeys(name, "", &document, reflect.TypeFor[configFile]()); err != nil {
+		return nil, err
+	}
+	if err := document.Decode(parsed); document.Kind != 0 && err != nil {
+		return nil, placed(name, err)
 	}
 	return parsed, nil
 }
 
+// checkKeys refuses keys that a structure does not have. Where one of its own is spelled much the same, that is the hint.
+func checkKeys(name, within string, node *yaml.Node, structure reflect.Type) error {
+	if node.Kind == yaml.DocumentNode {
+		node = node.Content[0]
+	}
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	if node.Kind != yaml.MappingNode || structure.Kind() != reflect.Struct {
+		return nil
+	}
+	fields := map[string]reflect.Type{}
+	for i := range structure.NumField() {
+		fields[structure.Field(i).Tag.Get("yaml")] = structure.Field(i).Type
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := node.Content[i]
+		field, known := fields[key.Value]
+		if !known {
+			return unknownKey(name, within, key, slices.Sorted(maps.Keys(fields)))
+		}
+		if err := checkKeys(name, key.Value, node.Content[i+1], field); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unknownKey(name, within string, key *yaml.Node, known []string) error {
+	where := "at the top"
+	if within != "" {
+		where = "in " + within
+	}
+	err := fmt.Errorf("%s:%d: there is no %q %s", name, key.Line, key.Value, where)
+	similar := &cobra.Command{SuggestionsMinimumDistance: 3}
+	for _, k := range known {
+		similar.AddCommand(&cobra.Command{Use: k, Run: func(*cobra.Command, []string) {}})
+	}
+	if found := similar.SuggestionsFor(key.Value); len(found) > 0 {
+		return withHint(err, "did you mean %s?", strings.Join(found, " or "))
+	}
+	return withHint(err, "there are %s", strings.Join(known, ", "))
+}
+
+var yamlPlace = regexp.MustCompile(`(?s)^.*?\bline (\d+)(?:, column \d+)?: (.*)$`)
+
+// placed is an error of the yaml package with its place as compilers give it.
+func placed(name string, err error) error {
+	if place := yamlPlace.FindStringSubmatch(err.Error()); place != nil {
+		return fmt.Errorf("%s:%s: %s", name, place[1], place[2])
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
 func (w *wasiConfig) configuration(dir string) (*configuration, error) {
-	c := &configuration{env: w.EnvVars}
+	if w.Security.AllowNetwork {
+		return nil, withHint(errors.New("allow_network: boxes have no network yet"), "leave the line out, or say false")
+	}
+	c := &configuration{env: w.EnvVars, seed: w.Seed}
 	var err error
+	if w.GraceMS != nil {
+		if *w.GraceMS < 0 || *w.GraceMS > math.MaxInt64/int64(time.Millisecond) {
+			return nil, fmt.Errorf("grace_ms: %d is no time", *w.GraceMS)
+		}
+		c.grace = time.Duration(*w.GraceMS) * time.Millisecond
+	}
 	if c.limits, err = w.limits(); err != nil {
 		return nil, err
 	}
@@ -160,9 +268,6 @@ func (w *wasiConfig) configuration(dir string) (*configuration, error) {
 		}
 		c.volumes = append(c.volumes, spec)
 	}
-	if w.Security.AllowNetwork {
-		c.warnings = append(c.warnings, "allow_network: boxes have no network yet, so that there is nothing to allow")
-	}
 	if w.Security.AllowSubprocess {
 		c.warnings = append(c.warnings, "allow_subprocess: a box is one process, so that there is nothing to allow")
 	}
@@ -170,9 +275,13 @@ func (w *wasiConfig) configuration(dir string) (*configuration, error) {
 }
 
 func (w *wasiConfig) limits() (runtime.Limits, error) {
-	l := runtime.Limits{ReadOnly: w.Security.FSReadonly}
-	l.FixedClock = w.Security.AllowClock != nil && !*w.Security.AllowClock
-	l.SeededRandom = w.Security.AllowRandom != nil && !*w.Security.AllowRandom
+	l := runtime.Limits{ReadOnly: w.Security.FSReadonly, Deterministic: w.Deterministic, SeededRandom: w.Seed != nil}
+	if err := w.Security.AllowClock.narrow(&l, "clock", "fixed"); err != nil {
+		return l, err
+	}
+	if err := w.Security.AllowRandom.narrow(&l, "random", "seeded"); err != nil {
+		return l, err
+	}
 	const millisecond = int64(time.Millisecond)
 	for _, n := range []struct {
 		key   string
@@ -249,6 +358,13 @@ func (w *wasiConfig) harmless(dir string) error {
 		if err != nil || !filepath.IsLocal(inside) {
 			return refuse(source + ", which is outside of its directory,")
 		}
+	}
+	limits, err := w.limits()
+	if err != nil {
+		return err
+	}
+	if limits = limits.Or(defaultLimits); limits.Narrow(defaultLimits) != limits {
+		return refuse(fmt.Sprintf("more than the usual limits (%s)", defaultLimits))
 	}
 	for _, variable := range w.EnvVars {
 		if !strings.Contains(variable, "=") {

@@ -32,10 +32,13 @@ wasi:
   max_writable_bytes: 2048
   max_files: 10
   max_open_files: 20
+  grace_ms: 250
+  seed: 18446744073709551615
+  deterministic: true
   allowed_paths: [ ./data:/data:ro, /srv, kept:/kept ]
   env_vars: [ A=1, HOME ]
   security:
-    allow_network: true
+    allow_network: false
     allow_subprocess: true
     fs_readonly: true
     allow_clock: false
@@ -48,6 +51,7 @@ wasi:
 	want := runtime.Limits{
 		Memory: 64 << 20, Fuel: 1e6, Timeout: 1500 * time.Millisecond, CPU: time.Second, Output: 1024, Writable: 2048,
 		Files: 10, OpenFiles: 20, ReadOnly: true, FixedClock: true, SeededRandom: true,
+		Deterministic: true,
 	}
 	if diff := cmp.Diff(want, got.limits); diff != "" {
 		t.Errorf("limits (-want +got)\n%s", diff)
@@ -60,7 +64,10 @@ wasi:
 	if diff := cmp.Diff([]string{"A=1", "HOME"}, got.env); diff != "" {
 		t.Errorf("variables (-want +got)\n%s", diff)
 	}
-	if len(got.warnings) != 2 {
+	if got.grace != 250*time.Millisecond || got.seed == nil || *got.seed != 1<<64-1 {
+		t.Errorf("grace %v, seed %v", got.grace, got.seed)
+	}
+	if len(got.warnings) != 1 {
 		t.Errorf("warnings %q", got.warnings)
 	}
 	for _, empty := range []string{"", "# nothing\n", "wasi:\n", "wasi: {}\n"} {
@@ -72,20 +79,28 @@ wasi:
 
 func TestBadConfiguration(t *testing.T) {
 	for text, reason := range map[string]string{
-		"limits: {}":          "limits",
-		"wasi: {max_feul: 1}": "max_feul",
-		"wasi: {security: {allow_everything: 1}}":           "allow_everything",
+		"limits: {}": `yaml:1: there is no "limits" at the top`,
+		"wasi:\n  max_open_files: 1\n  max_feul: 1":         `yaml:3: there is no "max_feul" in wasi`,
+		"wasi: {security: {allow_everything: 1}}":           `yaml:1: there is no "allow_everything" in security`,
+		"wasi: &w {max_feul: 1}":                            "max_feul",
+		"x: &w {max_feul: 1}\nwasi: *w":                     `"x"`,
+		"wasi: {<<: {max_feul: 1}}":                         `"<<"`,
 		"wasi: {max_fuel: 1}\nwasi: {max_fuel: 2}":          "wasi",
 		"wasi: {max_fuel: 1, max_fuel: 2}":                  "max_fuel",
+		"wasi: {security: {allow_network: true}}":           "no network yet",
+		"wasi: {security: {allow_clock: seeded}}":           "fixed nor off",
+		"wasi: {security: {allow_random: []}}":              "true, false or a word",
+		"wasi: {seed: -1}":                                  "yaml:1:",
+		"wasi: {grace_ms: -1}":                              "no time",
 		"wasi: {max_fuel: 0}":                               "no limit",
 		"wasi: {max_fuel: -1}":                              "no limit",
-		"wasi: {max_fuel: 1.5}":                             "line 1",
+		"wasi: {max_fuel: 1.5}":                             "yaml:1:",
 		"wasi: {max_fuel: many}":                            "many",
 		"wasi: {execution_timeout_ms: 9223372036854775807}": "no limit",
 		"wasi: {allowed_paths: [data]}":                     "not absolute",
 		"wasi: {allowed_paths: ['']}":                       "empty path",
-		"wasi: {allowed_paths: /data}":                      "line 1",
-		"wasi: {env_vars: 1}":                               "line 1",
+		"wasi: {allowed_paths: /data}":                      "yaml:1:",
+		"wasi: {env_vars: 1}":                               "yaml:1:",
 		"wasi: {security: {fs_readonly: maybe}}":            "maybe",
 		"wasi: {}\n---\nwasi: {}":                           "more than one document",
 		"wasi: [":                                           "",
@@ -118,6 +133,8 @@ func TestFoundConfigurationGrantsLittle(t *testing.T) {
 		"wasi: {env_vars: [A=b]}":                                      true,
 		"wasi: {env_vars: [AWS_SECRET_ACCESS_KEY]}":                    false,
 		"wasi: {memory_limit_bytes: 1, security: {allow_clock: true}}": true,
+		"wasi: {memory_limit_bytes: 1000000000000}":                    false,
+		"wasi: {max_fuel: 1000000000000}":                              true,
 	} {
 		name := writeConfig(t, text)
 		dir := filepath.Dir(name)
@@ -147,7 +164,7 @@ func FuzzConfiguration(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		parsed, err := parseConfiguration(text)
+		parsed, err := parseConfiguration("boxer.yaml", text)
 		if err != nil {
 			return
 		}

@@ -32,6 +32,10 @@ func flagError(_ *cobra.Command, err error) error {
 func (a *app) report(command *cobra.Command, err error) int {
 	var exit *runtime.ExitError
 	if errors.As(err, &exit) {
+		if exit.Hint() != "" { // the program has said what it wanted, not what it may have
+			a.warn(fmt.Errorf("it may have no more than %s", exit.Limit))
+			fmt.Fprintf(a.stderr, "hint: %s\n", printable(exit.Hint()))
+		}
 		return runtime.ExitStatus(err)
 	}
 	var reported *reportedError

@@ -16,6 +16,7 @@ import (
 	"boxer.dev/bases"
 	"boxer.dev/internal/export"
 	"boxer.dev/oci"
+	"boxer.dev/runtime"
 )
 
 // grantsVariable holds flags of `boxer run` for an executable that carries a box: all arguments are the program's.
@@ -113,8 +114,10 @@ func (a *app) carriedBox(args []string) (*cobra.Command, error) {
 		Use: filepath.Base(name), SilenceErrors: true, SilenceUsage: true,
 		RunE: func(command *cobra.Command, args []string) error {
 			defer executable.Close()
-			return a.run(command.Context(), o, command.Name(), args, func(store *oci.Store) (*oci.Rootfs, error) {
-				return openCarried(carriedLayout{carried}, store)
+			return a.reporting(o, func(stats *runtime.Stats) error {
+				return a.run(command.Context(), o, stats, command.Name(), args, func(store *oci.Store) (*oci.Rootfs, error) {
+					return openCarried(carriedLayout{carried}, store)
+				})
 			})
 		},
 	}

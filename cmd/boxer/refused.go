@@ -64,7 +64,7 @@ var (
 		{"disable-content-trust", "", "what is pulled is checked by its digest; leave it out"},
 	}
 	refusedRunValues = []refusedFlag{
-		{"publish", "p", noNetwork}, {"network", "", noNetwork}, {"net", "", noNetwork}, {"add-host", "", noNetwork}, {"dns", "", noNetwork},
+		{"publish", "p", noNetwork}, {"net", "", noNetwork}, {"add-host", "", noNetwork}, {"dns", "", noNetwork},
 		{"dns-option", "", noNetwork}, {"dns-search", "", noNetwork}, {"network-alias", "", noNetwork},
 		{"expose", "", noNetwork}, {"link", "", noNetwork}, {"ip", "", noNetwork}, {"ip6", "", noNetwork}, {"mac-address", "", noNetwork},
 		{"hostname", "", noNetwork}, {"domainname", "", noNetwork},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -26,6 +27,7 @@ type runOptions struct {
 	tty           bool
 	remove        bool
 	stats         bool
+	result        string
 	config        string
 	limitOptions
 	pull pullOptions
@@ -39,15 +41,14 @@ func runCommand(a *app) *cobra.Command {
 		Long: `Run a program of a box: the one its Boxfile names, or COMMAND.
 
 The box has its own files and what the flags below grant, or boxer.yaml; what it writes elsewhere is
-in memory, 4 GiB and a million files unless bounded otherwise, and gone when it ends. Limits of the
-box's own (LIMIT in its Boxfile) count too, and what it cannot do without (ALLOW) must be granted.
-Arguments replace CMD and follow ENTRYPOINT; where the first of them begins with - and there is no
-ENTRYPOINT, they go to the program that CMD names.
+in memory and gone when it ends. Limits of the box's own (LIMIT in its Boxfile) count too, and what
+it cannot do without (ALLOW) must be granted. Arguments replace CMD and follow ENTRYPOINT; where the
+first of them begins with - and there is no ENTRYPOINT, they go to the program that CMD names.
 
 The exit status is the program's; 124 if it ran out of time, 125 if boxer itself failed or did not
-start it, 126 if the program cannot be run, 127 if there is none, 134 if it trapped, 137 if it does
-not start within its memory, 152 if it ran out of fuel, 153 if it wrote more than it may, 128 + n if
-signal n ended it.`,
+start it, 126 if the program cannot be run, 127 if there is none, 130 if it was interrupted, 134 if
+it trapped, 137 if it does not start within its memory, 152 if it ran out of fuel, 153 if it wrote
+more than it may, 154 if it ran out of processor time, 128 + n if signal n ended it.`,
 		Example: `  boxer run python:3.13 -c 'print("hello")'
   echo 'print("hello")' | boxer run -i python:3.13 -
   boxer run -v ./data:/data:ro -e NAME=world app
@@ -55,13 +56,25 @@ signal n ended it.`,
 		Args:              arguments(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeBoxes(1, cobra.ShellCompDirectiveDefault),
 		RunE: func(command *cobra.Command, args []string) error {
-			return a.run(command.Context(), o, runName(o, args[0]), args[1:], func(store *oci.Store) (*oci.Rootfs, error) {
-				return a.rootfs(command.Context(), store, args[0], o.pull)
+			return a.reporting(o, func(stats *runtime.Stats) error {
+				return a.run(command.Context(), o, stats, runName(o, args[0]), args[1:], func(store *oci.Store) (*oci.Rootfs, error) {
+					return a.rootfs(command.Context(), store, args[0], o.pull)
+				})
 			})
 		},
 	}
 	runFlags(command, &o)
+	groupFlags(command, runGroups)
 	return command
+}
+
+// runGroups order the flags of `boxer run` for its help.
+var runGroups = []flagGroup{
+	{"What it is granted", "volume dir env env-file interactive tty network config"},
+	{"What it runs", "workdir user entrypoint pull"},
+	{"What it may use", "memory timeout cpu fuel output-limit writable files open-files read-only untrusted limit grace"},
+	{"Time and chance", "deterministic clock random seed"},
+	{"What you are told", "stats result-file name"},
 }
 
 func runFlags(command *cobra.Command, o *runOptions) {
@@ -79,21 +92,24 @@ func runFlags(command *cobra.Command, o *runOptions) {
 	flags.BoolVarP(&o.tty, "tty", "t", false, "let the box see the terminal as one")
 	flags.BoolVar(&o.remove, "rm", true, "nothing is left of a run: accepted for docker's sake")
 	o.limitOptions.bind(command)
-	flags.StringVar(&o.config, "config", "", "read grants and limits from a `file` (default: boxer.yaml)")
-	flags.BoolVar(&o.stats, "stats", false, "print where time and memory went")
+	flags.StringVar(&o.config, "config", "", "read grants and limits from a `file`: boxer.yaml, if it is there")
+	flags.BoolVar(&o.stats, "stats", false, "print where time and memory went, and count instructions (fuel)")
+	flags.StringVar(&o.result, "result-file", "", "write to a `file`, as JSON, how it ended and what it used")
+	flags.Var(networkFlag{}, "network", "its network: `none` is all there is, yet")
 	o.pull.bind(command)
 	flags.Lookup("rm").DefValue = "false" // so that help does not say "(default true)"
 	refuseFlags(command, refusedRunFlags, refusedRunValues)
 }
 
 // run runs a program of the box that open opens.
-func (a *app) run(ctx context.Context, o runOptions, name string, args []string, open func(*oci.Store) (*oci.Rootfs, error)) error {
+func (a *app) run(ctx context.Context, o runOptions, stats *runtime.Stats, name string, args []string, open func(*oci.Store) (*oci.Rootfs, error)) error {
 	config, err := a.configuration(o.config)
 	if err != nil {
 		return err
 	}
 	o.volumes = slices.Concat(withoutTargets(config.volumes, o.volumes), o.volumes)
 	o.env = slices.Concat(config.env, o.env)
+	o.adopt(config)
 	command, err := a.command(o, args)
 	if err != nil {
 		return err
@@ -101,6 +117,8 @@ func (a *app) run(ctx context.Context, o runOptions, name string, args []string,
 	if command.Limits, err = o.merge(config.limits); err != nil {
 		return err
 	}
+	command.Seed, command.Grace = o.seed.value, o.grace
+	command.Stats, command.CountFuel = stats, o.stats
 	mounts, release, err := a.mounts(ctx, o.volumes)
 	defer release()
 	if err != nil {
@@ -127,9 +145,54 @@ func (a *app) run(ctx context.Context, o runOptions, name string, args []string,
 	}
 	err = box.Run(ctx, command)
 	if o.stats {
-		fmt.Fprintf(a.stderr, "%s: %s\n", name, command.Stats)
+		fmt.Fprintf(a.stderr, "%s: %s\nfuel: %d\n", name, stats, stats.Fuel)
 	}
 	return err
+}
+
+// networkFlag takes what docker users say to be sure that there is no network.
+type networkFlag struct{}
+
+func (networkFlag) String() string { return "" }
+func (networkFlag) Type() string   { return "" }
+func (networkFlag) Set(value string) error {
+	if value == "none" {
+		return nil
+	}
+	return withHint(fmt.Errorf("there is no --network %s", value), "%s", noNetwork)
+}
+
+// adopt takes over what the configuration says and no flag.
+func (o *runOptions) adopt(c *configuration) {
+	if o.grace == 0 {
+		o.grace = c.grace
+	}
+	if c.seed != nil && !o.seed.given {
+		o.seed = seedFlag{*c.seed, true}
+	}
+}
+
+// reporting runs what is wanted and, with --result-file, leaves an account of it.
+func (a *app) reporting(o runOptions, run func(*runtime.Stats) error) error {
+	if o.result == "" && !o.stats {
+		return run(nil)
+	}
+	stats := new(runtime.Stats)
+	if o.result == "" {
+		return run(stats)
+	}
+	file, err := os.Create(o.result) // before the run, so that it is not run for nothing
+	if err != nil {
+		return fmt.Errorf("--result-file: %w", err)
+	}
+	ran := run(stats)
+	encoder := json.NewEncoder(file)
+	encoder.SetIndent("", "  ")
+	err = errors.Join(encoder.Encode(runtime.Report{Result: runtime.ResultOf(ran), Stats: stats}), file.Close())
+	if err != nil {
+		a.warn(fmt.Errorf("--result-file: %w", err))
+	}
+	return ran
 }
 
 // rootfs opens what a command line names. What is neither in the store nor built in is asked of its registry, as pull has it.
@@ -180,9 +243,6 @@ func (a *app) command(o runOptions, args []string) (*runtime.Cmd, error) {
 	}
 	if o.entrypoint != "" {
 		command.Entrypoint = []string{o.entrypoint}
-	}
-	if o.stats {
-		command.Stats = new(runtime.Stats)
 	}
 	return command, nil
 }

@@ -30,7 +30,7 @@ func TestParseLimit(t *testing.T) {
 		"memory=0": "no limit", "memory=1.5G": "whole number", "memory=1e9": "whole number", "memory=64X": "whole number", "memory=0x10": "whole number",
 		"memory=9223372036854775807K": "too large", "memory=9223372036854775808": "whole number", "memory=1MM": "no unit", "fuel=1GiB": "no unit",
 		"fuel=1B": "no unit", "timeout=30": "no duration", "timeout=-1s": "no limit", "timeout=0s": "no limit", "timeout=9999999h": "no duration",
-		"readonly=1": "there is no limit", "clock=off": "there is no limit", "MEMORY=1": "there is no limit",
+		"readonly=1": "there is no limit", "clock=on": "there is no limit", "MEMORY=1": "there is no limit",
 	} {
 		var got Limits
 		if err := got.ParseLimit(word); err == nil || !strings.Contains(err.Error(), reason) || got != (Limits{}) {

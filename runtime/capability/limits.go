@@ -29,7 +29,11 @@ type Limits struct {
 
 	ReadOnly     bool // no file can be changed, mounted ones included
 	FixedClock   bool // the clock shows no real time
+	NoClock      bool // nor any other
 	SeededRandom bool // random numbers are the same in all runs
+	NoRandom     bool // there are none
+	// Deterministic makes equal runs equal to the byte. It implies FixedClock and SeededRandom.
+	Deterministic bool
 }
 
 // limit is a limit that is a number.
@@ -66,7 +70,10 @@ var switches = []struct {
 }{
 	{"readonly", "fs_readonly", func(l *Limits) *bool { return &l.ReadOnly }},
 	{"clock=fixed", "fixed_clock", func(l *Limits) *bool { return &l.FixedClock }},
+	{"clock=off", "no_clock", func(l *Limits) *bool { return &l.NoClock }},
 	{"random=seeded", "seeded_random", func(l *Limits) *bool { return &l.SeededRandom }},
+	{"random=off", "no_random", func(l *Limits) *bool { return &l.NoRandom }},
+	{"deterministic", "deterministic", func(l *Limits) *bool { return &l.Deterministic }},
 }
 
 // LimitWords are the words that begin a limit, for messages and completion.
@@ -95,12 +102,22 @@ func (l Limits) Narrow(other Limits) Limits {
 	return l
 }
 
-// Or gives each number that is not set the value that it has in others.
+// Complete adds the limits that others imply.
+func (l Limits) Complete() Limits {
+	l.FixedClock = l.FixedClock || l.NoClock || l.Deterministic
+	l.SeededRandom = l.SeededRandom || l.NoRandom || l.Deterministic
+	return l
+}
+
+// Or gives each number that is not set the value that it has in others, and adds their switches.
 func (l Limits) Or(others Limits) Limits {
 	for _, n := range numbers {
 		if mine := n.field(&l); *mine == 0 {
 			*mine = *n.field(&others)
 		}
+	}
+	for _, s := range switches {
+		*s.field(&l) = *s.field(&l) || *s.field(&others)
 	}
 	return l
 }

@@ -115,7 +115,8 @@ func (r Requests) String() string {
 
 // Contradiction returns a *MissingError for a need that the limits leave no way to grant.
 func (r Requests) Contradiction() error {
-	all := Grants{Stdin: true, FixedClock: r.Limits.FixedClock, SeededRandom: r.Limits.SeededRandom}
+	limits := r.Limits.Complete()
+	all := Grants{Stdin: true, FixedClock: limits.FixedClock, SeededRandom: limits.SeededRandom}
 	for _, n := range r.Needs {
 		switch n.Kind {
 		case Mount:

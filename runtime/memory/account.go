@@ -6,6 +6,7 @@ import "sync/atomic"
 type Account struct {
 	limit   uint64
 	used    atomic.Uint64
+	peak    atomic.Uint64
 	refused atomic.Bool
 }
 
@@ -17,9 +18,15 @@ func (a *Account) take(n uint64) bool {
 		a.used.Add(-n)
 		a.refused.Store(true)
 		return false
+	} else {
+		for peak := a.peak.Load(); used > peak && !a.peak.CompareAndSwap(peak, used); peak = a.peak.Load() {
+		}
 	}
 	return true
 }
+
+// Peak is the most that the memories have had together, in bytes.
+func (a *Account) Peak() uint64 { return a.peak.Load() }
 
 // Refused reports whether a memory was not made, or did not grow, for want of room on the account. A nil account refuses nothing.
 func (a *Account) Refused() bool { return a != nil && a.refused.Load() }

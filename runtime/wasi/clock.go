@@ -19,6 +19,11 @@ type Clock struct {
 	// and return at once.
 	Sleep func(ctx context.Context, d time.Duration) error
 
+	// Waiting, if not nil, is told when a call begins to wait, and when it has.
+	Waiting func(bool)
+
+	Off bool // no time can be read (EPERM), though waited for
+
 	Resolution time.Duration // what clock_res_get tells; 0: 1 ns
 
 	waited time.Duration // by Monotonic, in sleeps and for streams
@@ -43,8 +48,16 @@ func (c *Clock) start() {
 // waiting counts the time from now until the function that it returns is called
 // as spent without the processor.
 func (c *Clock) waiting() (done func()) {
+	if c.Waiting != nil {
+		c.Waiting(true)
+	}
 	since := c.Monotonic()
-	return func() { c.waited += c.Monotonic() - since }
+	return func() {
+		c.waited += c.Monotonic() - since
+		if c.Waiting != nil {
+			c.Waiting(false)
+		}
+	}
 }
 
 const (
@@ -56,6 +69,9 @@ const (
 
 // read returns the time of one of the clocks in nanoseconds.
 func (c *Clock) read(id uint32) (uint64, errno) {
+	if c.Off && id <= clockThreadCPU {
+		return 0, errnoPerm
+	}
 	switch id {
 	case clockRealtime:
 		return timestamp(c.Now()), 0

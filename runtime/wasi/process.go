@@ -38,6 +38,9 @@ type Process struct {
 	Clock    Clock
 	Random   io.Reader // source of random_get; nil: crypto/rand
 	Terminal Terminal
+	// Patient says that asking whether there is input is answered by yes, and that reading it waits, so that a program does
+	// the same whenever it comes.
+	Patient  bool
 	MaxFiles int // bound on open descriptors; 0: 1024
 
 	Functions Functions
@@ -109,6 +112,7 @@ func (p *Process) start() error {
 func (p *Process) openStreams() {
 	p.stdin = newInput(p.Stdin, p.Terminal.Stdin, &p.Clock)
 	p.stdin.signals = &p.signals
+	p.stdin.patient = p.Patient
 	p.outputs[0] = newOutput(p.Stdout, p.Terminal.Stdout, 1, &p.Clock)
 	p.outputs[1] = newOutput(p.Stderr, p.Terminal.Stderr, 2, &p.Clock)
 	for fd, o := range []object{p.stdin, p.outputs[0], p.outputs[1]} {

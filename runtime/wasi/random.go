@@ -2,7 +2,9 @@ package wasi
 
 import (
 	"crypto/rand"
+	"errors"
 	"io"
+	"syscall"
 )
 
 // randomChunk is how much is drawn between looks at the context.
@@ -22,9 +24,17 @@ func randomGet(c call) errno {
 		c.endWith(c.ctx.Err())
 		chunk := buf[:min(len(buf), randomChunk)]
 		if _, err := io.ReadFull(source, chunk); err != nil {
-			return errnoIo
+			return refused(err)
 		}
 		buf = buf[len(chunk):]
 	}
 	return 0
+}
+
+// refused is what a program is told of a source that fails: EPERM where that is the source's own word.
+func refused(err error) errno {
+	if errors.Is(err, syscall.EPERM) {
+		return errnoPerm
+	}
+	return errnoIo
 }

@@ -85,6 +85,7 @@ type input struct {
 	r        io.Reader
 	terminal bool
 	prompt   bool // reading never waits
+	patient  bool // reading always waits, and is said not to
 	ahead    []byte
 	failure  error // what ended the last read, to be told after ahead
 	transfer
@@ -126,7 +127,7 @@ func (i *input) read(ctx context.Context, p []byte, wait bool) (int, error) {
 	}
 	for !i.fetched() {
 		i.fetch(len(p))
-		if !wait {
+		if !wait && !i.patient {
 			return 0, errnoAgain
 		}
 		if err := i.wait(ctx); err != nil {
@@ -167,6 +168,9 @@ func (i *input) write(context.Context, []byte, bool) (int, error) { return 0, er
 func (i *input) writable() readiness                              { return readiness{ready: true} }
 
 func (i *input) readable() readiness {
+	if i.patient {
+		return readiness{ready: true, bytes: 1}
+	}
 	if l, ok := i.r.(interface{ Len() int }); ok && i.prompt {
 		return readiness{ready: true, bytes: uint64(l.Len())}
 	}
@@ -224,8 +228,9 @@ func (o *output) stat() (vfs.Stat, error) {
 func (o *output) read(context.Context, []byte, bool) (int, error) { return 0, errnoBadf }
 
 // write hands p on at once: nothing is held back. A write longer than the
-// buffer is partial when it has to pass through it.
+// buffer is partial.
 func (o *output) write(ctx context.Context, p []byte, _ bool) (int, error) {
+	p = p[:min(len(p), transferSize)] // however it is written: what a program does, and its fuel, depend on it
 	if o.prompt || ctx.Done() == nil {
 		return o.w.Write(p)
 	}
@@ -234,7 +239,6 @@ func (o *output) write(ctx context.Context, p []byte, _ bool) (int, error) {
 			return 0, err
 		}
 	}
-	p = p[:min(len(p), transferSize)]
 	if len(o.buf) < len(p) {
 		o.buf = make([]byte, max(len(p), 4<<10))
 	}

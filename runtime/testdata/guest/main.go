@@ -72,6 +72,10 @@ var acts = map[string]func(args []string) error{
 		fmt.Println(time.Now().UTC().Format(time.RFC3339))
 		return nil
 	},
+	"spin": func([]string) error {
+		for {
+		}
+	},
 	"sleep": func([]string) error {
 		fmt.Println("sleeping")
 		time.Sleep(time.Hour)
