@@ -18,6 +18,10 @@ type Artifact struct {
 	read     func(v1.Descriptor) ([]byte, error)
 }
 
+// SignatureType is the type of artifacts that hold a signature as cosign made them up to version 2. Registries keep these not as
+// referrers but under a tag.
+const SignatureType = "application/vnd.dev.cosign.artifact.sig.v1+json"
+
 // Content is one file of an artifact.
 type Content struct {
 	MediaType   types.MediaType

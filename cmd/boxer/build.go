@@ -33,6 +33,7 @@ type buildOptions struct {
 	cache       cacheOptions
 	results     resultOptions
 	pull        pullOptions
+	attest      attestOptions
 }
 
 func buildCommand(a *app) *cobra.Command {
@@ -70,6 +71,7 @@ The same inputs give the same digest on any machine and day: times come from SOU
 	command.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(progressModes, cobra.ShellCompDirectiveNoFileComp))
 	command.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions([]string{"zstd", "gzip"}, cobra.ShellCompDirectiveNoFileComp))
 	o.pull.bind(command).NoOptDefVal = string(pullAlways)
+	o.attest.bind(command)
 	acceptFlags(flags, acceptedBuildFlags)
 	refuseFlags(command, refusedBuildFlags, refusedBuildValues)
 	return command
@@ -80,6 +82,14 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := o.attest.check(results.outputs); err != nil {
+		return err
+	}
+	return a.buildTo(ctx, o, dir, results)
+}
+
+// buildTo builds a box and hands it over as results have it.
+func (a *app) buildTo(ctx context.Context, o buildOptions, dir string, results *results) error {
 	store, err := a.store()
 	if err != nil {
 		return err
@@ -121,6 +131,14 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 	results.module = func(root *oci.Rootfs) ([]byte, error) { return standaloneModule(engine.start, root, warn) }
 	options.Labels, options.Annotations = results.labels, results.annotations
 	given, _ := secrets(o.secrets) // which have been read before
+	if o.attest.any() {
+		attestor := &attestor{options: o.attest}
+		if err := attestor.describe(ctx, o, options, given); err != nil {
+			return err
+		}
+		attestor.watch(&options)
+		results.taken = attestor.attach
+	}
 	made, err := makeBox(ctx, options, store, o.cache, results, given)
 	display.Finish(made, err)
 	switch {
@@ -128,7 +146,7 @@ func (a *app) build(ctx context.Context, o buildOptions, dir string) error {
 		return &reportedError{err, 1}
 	case err != nil:
 		return err
-	case o.progress == "quiet" && !results.toStdout():
+	case o.progress == "quiet" && !results.toStdout() && !results.silent:
 		fmt.Fprintln(a.stdout, made.Digest)
 	}
 	return nil

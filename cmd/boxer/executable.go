@@ -114,6 +114,9 @@ func (a *app) carriedBox(args []string) (*cobra.Command, error) {
 		Use: filepath.Base(name), SilenceErrors: true, SilenceUsage: true,
 		RunE: func(command *cobra.Command, args []string) error {
 			defer executable.Close()
+			if o.pull.verifyKey != "" {
+				return errors.New("--verify-key is for boxes from elsewhere: this one is part of the executable")
+			}
 			return a.reporting(o, func(stats *runtime.Stats) error {
 				return a.run(command.Context(), o, stats, command.Name(), args, func(store *oci.Store) (*oci.Rootfs, error) {
 					return openCarried(carriedLayout{carried}, store)

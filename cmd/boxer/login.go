@@ -100,15 +100,18 @@ func (a *app) credentials(o loginOptions) (registry.Credentials, error) {
 	}
 	if o.password == "" {
 		var err error
-		if o.password, err = a.askPassword(fd); err != nil {
+		if o.password, err = a.askHidden(fd, "Password: "); err != nil {
 			return none, err
+		}
+		if o.password == "" {
+			return none, errors.New("no password was given")
 		}
 	}
 	return registry.Credentials{Username: o.username, Password: o.password}, nil
 }
 
-// askPassword reads a line that is not shown. Ctrl-C gives the terminal its echo back.
-func (a *app) askPassword(fd int) (string, error) {
+// askHidden reads a line that is not shown. Ctrl-C gives the terminal its echo back.
+func (a *app) askHidden(fd int, prompt string) (string, error) {
 	before, err := term.GetState(fd)
 	if err != nil {
 		return "", err
@@ -123,12 +126,9 @@ func (a *app) askPassword(fd int) (string, error) {
 			os.Exit(130) // 128 + SIGINT, as a shell reports it
 		}
 	}()
-	fmt.Fprint(a.stderr, "Password: ")
+	fmt.Fprint(a.stderr, prompt)
 	password, err := term.ReadPassword(fd)
 	fmt.Fprintln(a.stderr)
-	if err == nil && len(password) == 0 {
-		err = errors.New("no password was given")
-	}
 	return string(password), err
 }
 

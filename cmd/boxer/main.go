@@ -69,6 +69,7 @@ A box sees its own files and what the command line grants it; nothing else.`,
 		imagesCommand(a), inspectCommand(a), historyCommand(a), diffCommand(a), tagCommand(a), removeCommand(a),
 		copyOutCommand(a), exportCommand(a), saveCommand(a), loadCommand(a), pruneCommand(a), diskUsageCommand(a),
 		pullCommand(a), pushCommand(a), copyCommand(a), loginCommand(a), logoutCommand(a),
+		sbomCommand(a), keygenCommand(a), signCommand(a), verifyCommand(a),
 		volumeCommand(a), benchCommand(a), doctorCommand(a), versionCommand(a),
 	)
 	root.AddCommand(refusedCommands()...)

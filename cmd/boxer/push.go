@@ -117,6 +117,7 @@ func (a *app) printByDigest(ref string, digest v1.Hash) error {
 
 func pullCommand(a *app) *cobra.Command {
 	var o remoteOptions
+	var verifyKey string
 	command := &cobra.Command{
 		Use:   "pull [OPTIONS] NAME[:TAG|@DIGEST] [NAME...]",
 		Short: "Bring boxes from a registry into the local store",
@@ -129,6 +130,10 @@ box's name by digest.`,
 		Args:              arguments(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeStored,
 		RunE: func(command *cobra.Command, args []string) error {
+			var err error
+			if o.trust, err = newTrust(verifyKey); err != nil {
+				return err
+			}
 			for _, ref := range args {
 				if err := a.pull(command.Context(), o, ref); err != nil {
 					return err
@@ -139,6 +144,7 @@ box's name by digest.`,
 	}
 	o.bind(command.Flags())
 	o.bindReferrers(command.Flags())
+	command.Flags().StringVar(&verifyKey, "verify-key", "", "pull boxes only if they are signed by the public key in `FILE`")
 	refuseFlags(command, []refusedFlag{{"all-tags", "a", "name the tags"}, {"disable-content-trust", "", "what is pulled is checked by its digest; leave it out"}},
 		[]refusedFlag{{"platform", "", onePlatform}})
 	return command
@@ -155,6 +161,9 @@ func (a *app) pull(ctx context.Context, o remoteOptions, ref string) error {
 	}
 	digest, err := a.transfer(o, "pulling", "pulled", ref, func(client *registry.Client) (v1.Hash, error) {
 		digest, err := client.Pull(ctx, store, ref)
+		if err == nil {
+			err = o.trust.keep(store, digest)
+		}
 		if err == nil && o.referrers {
 			if err := pullAttached(ctx, client, store, ref, digest); err != nil {
 				a.warn(err)

@@ -19,7 +19,10 @@ import (
 )
 
 // remoteOptions are the flags of all commands that talk to registries.
-type remoteOptions struct{ insecure, quiet, referrers bool }
+type remoteOptions struct {
+	insecure, quiet, referrers bool
+	trust                      *trust // nil: whatever is pulled is welcome
+}
 
 func (o *remoteOptions) bind(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.insecure, "insecure", false, insecureUsage)
@@ -32,8 +35,12 @@ func (o *remoteOptions) bindReferrers(flags *pflag.FlagSet) {
 
 // client makes a client of registries, which counts in stats.
 func (a *app) client(o remoteOptions, stats *registry.Stats) *registry.Client {
+	var admit func(context.Context, *registry.Candidate) error
+	if o.trust != nil {
+		admit = o.trust.admit
+	}
 	return registry.New(registry.Options{
-		Insecure: o.insecure, WithoutReferrers: !o.referrers, Known: builtInImages(), UserAgent: "boxer/" + version, Stats: stats,
+		Admit: admit, Insecure: o.insecure, WithoutReferrers: !o.referrers, Known: builtInImages(), UserAgent: "boxer/" + version, Stats: stats,
 		Backoff: registry.Backoff{Waiting: func(reason error, pause time.Duration) {
 			a.warn(fmt.Errorf("%w; trying again in %s", reason, pause.Round(100*time.Millisecond)))
 		}},
@@ -92,8 +99,9 @@ func showTransfer(w io.Writer, what string, stats *registry.Stats) (stop func())
 
 // pullOptions are the flags of commands that pull what they need.
 type pullOptions struct {
-	policy   pullPolicy
-	insecure bool
+	policy    pullPolicy
+	insecure  bool
+	verifyKey string // file of the key that must have signed what is run; empty: none
 }
 
 func (o *pullOptions) bind(command *cobra.Command) *pflag.Flag {

@@ -42,6 +42,9 @@ type results struct {
 	iidFile, metadata   string
 	stdout              io.Writer
 	module              func(root *oci.Rootfs) ([]byte, error) // makes one of the box
+	silent              bool // nothing is printed, not even what --quiet leaves
+	// taken is given the box when it is where it is to be; nil: nobody wants it.
+	taken func(*oci.Store, v1.Image, *oci.Rootfs) error
 }
 
 func (a *app) results(o resultOptions, tags []string) (_ *results, err error) {
@@ -151,6 +154,9 @@ func (r *results) deliver(store *oci.Store, img v1.Image, root *oci.Rootfs) erro
 		if err := export.File(r.metadata, func(w io.Writer) error { return r.writeMetadata(w, img) }); err != nil {
 			return fmt.Errorf("writing --metadata-file: %w", err)
 		}
+	}
+	if r.taken != nil {
+		return r.taken(store, img, root)
 	}
 	return nil
 }

@@ -97,6 +97,7 @@ func runFlags(command *cobra.Command, o *runOptions) {
 	flags.StringVar(&o.result, "result-file", "", "write to a `file`, as JSON, how it ended and what it used")
 	flags.Var(networkFlag{}, "network", "its network: `none` is all there is, yet")
 	o.pull.bind(command)
+	flags.StringVar(&o.pull.verifyKey, "verify-key", "", "run it only if it is signed by the public key in `FILE`")
 	flags.Lookup("rm").DefValue = "false" // so that help does not say "(default true)"
 	refuseFlags(command, refusedRunFlags, refusedRunValues)
 }
@@ -198,7 +199,17 @@ func (a *app) reporting(o runOptions, run func(*runtime.Stats) error) error {
 // rootfs opens what a command line names. What is neither in the store nor built in is asked of its registry, as pull has it.
 func (a *app) rootfs(ctx context.Context, store *oci.Store, ref string, pull pullOptions) (*oci.Rootfs, error) {
 	var img v1.Image
-	err := oci.ErrNotFound
+	trust, err := newTrust(pull.verifyKey)
+	if err != nil {
+		return nil, err
+	}
+	if trust != nil {
+		if img, err = a.trusted(ctx, store, ref, pull, trust); err != nil {
+			return nil, err
+		}
+		return store.Rootfs(img)
+	}
+	err = oci.ErrNotFound
 	if pull.policy != pullAlways {
 		img, err = store.Image(ref)
 	}

@@ -34,16 +34,10 @@ type image struct {
 // image reads an image's manifest and configuration; of an index, those of the image for oci.Platform. What the store has is
 // read from there.
 func (r *Repository) image(ctx context.Context, identifier string, store *oci.Store) (*image, error) {
-	d, err := r.manifest(ctx, identifier)
-	candidate := &Candidate{repository: r}
-	for depth := 0; err == nil && d.descriptor.MediaType.IsIndex(); depth++ {
-		candidate.Documents = append(candidate.Documents, d.descriptor)
-		d, err = r.choose(ctx, d, depth)
-	}
+	candidate, d, err := r.candidate(ctx, identifier)
 	if err != nil {
 		return nil, err
 	}
-	candidate.Documents = append(candidate.Documents, d.descriptor)
 	if r.admit != nil {
 		if err := r.admit(ctx, candidate); err != nil {
 			return nil, err
@@ -64,6 +58,21 @@ func (r *Repository) image(ctx context.Context, identifier string, store *oci.St
 	return img, img.readConfig()
 }
 
+// candidate finds the manifest of an image, by way of indexes.
+func (r *Repository) candidate(ctx context.Context, identifier string) (*Candidate, *document, error) {
+	d, err := r.manifest(ctx, identifier)
+	found := &Candidate{repository: r}
+	for depth := 0; err == nil && d.descriptor.MediaType.IsIndex(); depth++ {
+		found.Documents = append(found.Documents, d.descriptor)
+		d, err = r.choose(ctx, d, depth)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	found.Documents = append(found.Documents, d.descriptor)
+	return found, d, nil
+}
+
 // Candidate is an image that is about to be taken from a registry, of which nothing but the manifest has been read.
 type Candidate struct {
 	// Documents lead to the image: indexes for several platforms, if there are any, and last its manifest. Each of them
@@ -71,6 +80,9 @@ type Candidate struct {
 	Documents  []v1.Descriptor
 	repository *Repository
 }
+
+// Image is the descriptor of the image's manifest.
+func (c *Candidate) Image() v1.Descriptor { return c.Documents[len(c.Documents)-1] }
 
 // Artifacts opens what the registry has about one of the documents: artifacts of some types, or all.
 func (c *Candidate) Artifacts(ctx context.Context, document v1.Descriptor, types ...string) ([]*oci.Artifact, error) {

@@ -40,6 +40,23 @@ func (c *Client) Image(ctx context.Context, ref string) (v1.Image, error) {
 	return img, nil
 }
 
+// Find tells what a name means in its registry: nothing but manifests is read, and nobody is asked to admit them.
+func (c *Client) Find(ctx context.Context, ref string) (*Candidate, error) {
+	parsed, err := c.parse(ref)
+	if err != nil {
+		return nil, err
+	}
+	repository, err := c.open(ctx, parsed.Context(), transport.PullScope)
+	if err != nil {
+		return nil, fmt.Errorf("looking for %s: %w", ref, err)
+	}
+	found, _, err := repository.candidate(ctx, parsed.Identifier())
+	if err != nil {
+		return nil, fmt.Errorf("looking for %s: %w", ref, c.explain(err, parsed.Context()))
+	}
+	return found, nil
+}
+
 func (c *Client) pull(ctx context.Context, store *oci.Store, ref string) (v1.Hash, error) {
 	parsed, err := c.parse(ref)
 	if err != nil {

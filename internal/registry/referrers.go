@@ -106,7 +106,7 @@ func (r *Repository) artifacts(ctx context.Context, subject v1.Descriptor, types
 			artifacts = append(artifacts, a)
 		}
 	}
-	if wanted(SignatureType) {
+	if wanted(oci.SignatureType) {
 		signatures, err := r.taggedSignatures(ctx, subject)
 		if err != nil {
 			return nil, err
@@ -235,7 +235,7 @@ func (r *Repository) taggedReferrers(ctx context.Context, subject v1.Hash) ([]v1
 func (r *Repository) putArtifacts(ctx context.Context, artifacts []*oci.Artifact) error {
 	added := map[v1.Hash][]v1.Descriptor{}
 	for _, a := range artifacts {
-		if a.Type() == SignatureType {
+		if a.Type() == oci.SignatureType {
 			if err := r.addSignature(ctx, a); err != nil {
 				return err
 			}

@@ -32,7 +32,7 @@ func withArtifacts(t *testing.T, store *oci.Store, ref string) (v1.Image, v1.Des
 	d := must(partial.Descriptor(img))
 	check(t, store.Attach(
 		must(oci.NewArtifact(*d, "application/x-list", map[string]string{"a": "b"}, oci.Content{MediaType: "text/plain", Data: []byte("list")})),
-		must(oci.NewArtifact(*d, SignatureType, nil, oci.Content{MediaType: "text/plain", Data: []byte("signed"), Annotations: map[string]string{"by": "me"}})),
+		must(oci.NewArtifact(*d, oci.SignatureType, nil, oci.Content{MediaType: "text/plain", Data: []byte("signed"), Annotations: map[string]string{"by": "me"}})),
 	))
 	return img, *d
 }
@@ -49,7 +49,7 @@ func typesOf(artifacts []*oci.Artifact) (all []string) {
 // Artifacts go to a registry and come back as they were, whether it lists them itself or not, and are copied with the image.
 // Other tools read the image as if there were none, and find them.
 func TestReferrers(t *testing.T) {
-	want := []string{SignatureType, "application/x-list"}
+	want := []string{oci.SignatureType, "application/x-list"}
 	for name, o := range map[string]registrytest.Options{"api": {Referrers: true}, "tag": {Debian: true}} {
 		t.Run(name, func(t *testing.T) {
 			server := registrytest.Start(t, o)
@@ -75,7 +75,7 @@ func TestReferrers(t *testing.T) {
 				}
 				other = newStore(t)
 				must(client.Pull(t.Context(), other, from))
-				check(t, client.PullArtifacts(t.Context(), other, from, d, SignatureType))
+				check(t, client.PullArtifacts(t.Context(), other, from, d, oci.SignatureType))
 				if got := typesOf(must(other.Artifacts(d.Digest))); !slices.Equal(got, want[1:]) {
 					t.Errorf("%s without signatures has %q", from, got)
 				}
@@ -149,11 +149,11 @@ func TestSignaturesOfOthersStay(t *testing.T) {
 	store, ref := newStore(t), server.Host+"/app:1"
 	d := *must(partial.Descriptor(stored(t, store, ref, layerOf(t, "a", 100))))
 	for _, who := range []string{"me", "you", "me"} {
-		a := must(oci.NewArtifact(d, SignatureType, nil, oci.Content{MediaType: "text/plain", Data: []byte("signed"), Annotations: map[string]string{"by": who}}))
+		a := must(oci.NewArtifact(d, oci.SignatureType, nil, oci.Content{MediaType: "text/plain", Data: []byte("signed"), Annotations: map[string]string{"by": who}}))
 		check(t, client.PushArtifacts(t.Context(), ref, a))
 	}
 	var by []string
-	for _, a := range must(client.Artifacts(t.Context(), ref, d, SignatureType)) {
+	for _, a := range must(client.Artifacts(t.Context(), ref, d, oci.SignatureType)) {
 		by = append(by, a.Manifest().Layers[0].Annotations["by"])
 	}
 	if !slices.Equal(by, []string{"me", "you"}) {
@@ -285,7 +285,7 @@ func TestHugeArtifacts(t *testing.T) {
 	} {
 		server.with(on("GET", ".sig", answering("application/vnd.oci.image.manifest.v1+json",
 			`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[`+layers+`]}`)))
-		if _, err := client.Artifacts(t.Context(), ref, d, SignatureType); !errors.Is(err, oci.ErrTooLarge) {
+		if _, err := client.Artifacts(t.Context(), ref, d, oci.SignatureType); !errors.Is(err, oci.ErrTooLarge) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

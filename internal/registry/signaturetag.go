@@ -15,10 +15,8 @@ import (
 	"boxer.dev/oci"
 )
 
-// SignatureType is the type of artifacts that hold a signature as cosign made them up to version 2. In registries these are not
-// referrers: all signatures of an image are layers of one image under the tag sha256-DIGEST.sig (cosign,
-// specs/SIGNATURE_SPEC.md).
-const SignatureType = "application/vnd.dev.cosign.artifact.sig.v1+json"
+// Signatures as cosign made them up to version 2 (oci.SignatureType) are not referrers in registries: all signatures of an image
+// are layers of one image under the tag sha256-DIGEST.sig (cosign, specs/SIGNATURE_SPEC.md).
 
 const (
 	// maxSignatures bounds how many of an image are read.
@@ -66,7 +64,7 @@ func (r *Repository) taggedSignatures(ctx context.Context, subject v1.Descriptor
 		if digestOf(data) != d.Digest {
 			return nil, fmt.Errorf("%w: blob %s has digest %s", oci.ErrCorrupt, d.Digest, digestOf(data))
 		}
-		a, err := oci.NewArtifact(subject, SignatureType, nil, oci.Content{MediaType: d.MediaType, Data: data, Annotations: d.Annotations})
+		a, err := oci.NewArtifact(subject, oci.SignatureType, nil, oci.Content{MediaType: d.MediaType, Data: data, Annotations: d.Annotations})
 		if err != nil {
 			return nil, err
 		}
