@@ -2,6 +2,7 @@ package oci
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +18,10 @@ import (
 
 // ExamineOptions say how closely Examine looks.
 type ExamineOptions struct {
-	// Deep reads every byte and compares digests; otherwise sizes have to do.
+	// Deep reads every byte and compares digests; otherwise sizes have to do. Opened layers are made once more, and compared.
 	Deep bool
+	// Known are images outside of the store whose layers may have been opened in it.
+	Known []v1.Image
 	// Repair removes what is damaged, so that pulling, building or loading the image again replaces it. It waits for nobody: the
 	// error is ErrBusy while another process writes to the store.
 	Repair bool
@@ -28,6 +31,7 @@ type ExamineOptions struct {
 type Examination struct {
 	Images, Blobs, Layers int   // with at least one name or entry; that images have; opened forms
 	Bytes                 int64 // of these blobs and opened forms
+	Compared              int   // opened forms that Deep found to be what their layers give; of others there is no layer, or it is damaged
 	Damages               []Damage
 	Unfinished            int   // downloads that broke off
 	UnfinishedBytes       int64 // of them
@@ -62,7 +66,10 @@ func (s *Store) Examine(o ExamineOptions) (*Examination, error) {
 	if err != nil {
 		return nil, fmt.Errorf("examining image store: %w", err)
 	}
-	e := &examiner{store: s, options: o, seen: map[v1.Hash]bool{}, found: &Examination{}}
+	e := &examiner{store: s, options: o, seen: map[v1.Hash]bool{}, layers: map[v1.Hash]v1.Layer{}, found: &Examination{}}
+	for _, img := range o.Known {
+		e.known(img)
+	}
 	for _, m := range index.Manifests {
 		if !e.seen[m.Digest] {
 			e.image(m)
@@ -78,6 +85,7 @@ type examiner struct {
 	store   *Store
 	options ExamineOptions
 	seen    map[v1.Hash]bool
+	layers  map[v1.Hash]v1.Layer // by diff id
 	found   *Examination
 }
 
@@ -104,6 +112,7 @@ func (e *examiner) image(m v1.Descriptor) {
 		damaged(img.manifest.Config.Digest, err)
 	} else {
 		e.count(int64(len(config.raw)))
+		e.known(img)
 	}
 	for n, d := range img.manifest.Layers {
 		if e.seen[d.Digest] {
@@ -171,6 +180,21 @@ func (e *examiner) artifact(d v1.Descriptor) error {
 	return nil
 }
 
+// known notes an image's layers by their diff ids.
+func (e *examiner) known(img v1.Image) {
+	config, err := img.ConfigFile()
+	if err != nil {
+		return
+	}
+	layers, err := img.Layers()
+	if err != nil || len(layers) != len(config.RootFS.DiffIDs) {
+		return
+	}
+	for i, diffID := range config.RootFS.DiffIDs {
+		e.layers[diffID] = layers[i]
+	}
+}
+
 func (e *examiner) count(bytes int64) {
 	e.found.Blobs++
 	e.found.Bytes += bytes
@@ -211,6 +235,9 @@ func (e *examiner) openedLayers() error {
 		if err == nil {
 			err = opened.Close()
 		}
+		if err == nil && e.options.Deep {
+			err = e.compare(name, v1.Hash{Algorithm: "sha256", Hex: entry.Name()})
+		}
 		if err != nil {
 			damage := Damage{Err: fmt.Errorf("opened layer: %w", err)}
 			damage.Repaired = e.options.Repair && removeIfThere(name) == nil
@@ -218,6 +245,48 @@ func (e *examiner) openedLayers() error {
 		}
 	}
 	return nil
+}
+
+// compare makes the opened form of a layer once more. What is wrong with the layer itself is told of its image.
+func (e *examiner) compare(name string, diffID v1.Hash) error {
+	layer, ok := e.layers[diffID]
+	if !ok {
+		return nil
+	}
+	temp := e.store.tempName()
+	if err := e.store.unpackTo(temp, layer, diffID, newBudget(e.store.Limits)); err != nil {
+		var local *fs.PathError
+		if errors.As(err, &local) && !errors.Is(err, fs.ErrNotExist) {
+			return err // a full disk, or one that may not be written to
+		}
+		return nil
+	}
+	same, err := sameFiles(temp, name)
+	err = errors.Join(err, removeIfThere(temp))
+	if err == nil && !same {
+		err = fmt.Errorf("%w: %s is not what its layer gives", ErrCorrupt, diffID)
+	}
+	if err == nil {
+		e.found.Compared++
+	}
+	return err
+}
+
+func sameFiles(a, b string) (bool, error) {
+	var sums [2][sha256.Size]byte
+	for i, name := range []string{a, b} {
+		file, err := os.Open(name)
+		if err != nil {
+			return false, err
+		}
+		hash := sha256.New()
+		_, err = io.Copy(hash, file)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return false, err
+		}
+		hash.Sum(sums[i][:0])
+	}
+	return sums[0] == sums[1], nil
 }
 
 func (e *examiner) unfinished() error {

@@ -27,14 +27,14 @@ func TestExamine(t *testing.T) {
 		"layer is missing": {"layer", remove, false}, "layer is truncated": {"layer", truncate, false}, "layer is changed": {"layer", flip, true},
 		"config is missing": {"config", remove, false}, "config is changed": {"config", flip, false},
 		"manifest is missing": {"manifest", remove, false}, "manifest is changed": {"manifest", flip, false},
-		"opened layer is truncated": {"opened", truncate, false},
+		"opened layer is truncated": {"opened", truncate, false}, "opened layer is changed": {"opened", flip, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
 			img := imageOf(t, layerOf(t, tarOf(t, tar.Header{Name: "a", Size: 1000}), Gzip))
 			digest := mustPut(t, s, img, "app")
 			check(t, open(s, img))
-			if found := must(s.Examine(ExamineOptions{Deep: true})); len(found.Damages) > 0 || found.Images != 1 || found.Blobs != 3 || found.Layers != 1 {
+			if found := must(s.Examine(ExamineOptions{Deep: true})); len(found.Damages) > 0 || found.Images != 1 || found.Blobs != 3 || found.Layers != 1 || found.Compared != 1 {
 				t.Fatalf("a whole store: %+v", found)
 			}
 			manifest := must(img.Manifest())

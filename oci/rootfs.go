@@ -124,6 +124,20 @@ func (s *Store) firstOpen(layer v1.Layer, diffID v1.Hash, b *budget) (*vfs.Layer
 // unpackLayer writes a layer's opened form.
 func (s *Store) unpackLayer(layer v1.Layer, diffID v1.Hash, name string, b *budget) error {
 	temp := s.tempName()
+	if err := s.unpackTo(temp, layer, diffID, b); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(temp, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := publish(file, name); err != nil {
+		return err
+	}
+	return syncDir(s.layerDir())
+}
+
+func (s *Store) unpackTo(temp string, layer v1.Layer, diffID v1.Hash, b *budget) error {
 	writer, err := vfs.CreateLayer(temp)
 	if err != nil {
 		return err
@@ -134,14 +148,7 @@ func (s *Store) unpackLayer(layer v1.Layer, diffID v1.Hash, name string, b *budg
 	if err := writer.Close(); err != nil {
 		return errors.Join(err, removeIfThere(temp))
 	}
-	file, err := os.OpenFile(temp, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	if err := publish(file, name); err != nil {
-		return err
-	}
-	return syncDir(s.layerDir())
+	return nil
 }
 
 func removeIfThere(name string) error {

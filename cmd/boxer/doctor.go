@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
@@ -13,6 +14,7 @@ import (
 
 	"boxer.dev/bases"
 	"boxer.dev/oci"
+	"boxer.dev/runtime"
 )
 
 func doctorCommand(a *app) *cobra.Command {
@@ -27,7 +29,7 @@ The exit status is 1 if something is damaged. What is damaged is named with what
 		Args: arguments(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.doctor(o) },
 	}
-	command.Flags().BoolVar(&o.Deep, "deep", false, "read every byte and compare digests")
+	command.Flags().BoolVar(&o.Deep, "deep", false, "read every byte and compare digests, caches included")
 	command.Flags().BoolVar(&o.Repair, "repair", false, "remove what is damaged, so that it can be pulled or built again")
 	return command
 }
@@ -38,6 +40,9 @@ func (a *app) doctor(o oci.ExamineOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.Deep {
+		o.Known = builtInImages()
+	}
 	found, err := store.Examine(o)
 	if errors.Is(err, oci.ErrBusy) {
 		return withHint(err, "try again when no other boxer pulls, builds or loads")
@@ -47,7 +52,7 @@ func (a *app) doctor(o oci.ExamineOptions) error {
 	}
 	look := "sizes and small files looked at; --deep reads every byte"
 	if o.Deep {
-		look = "every byte read"
+		look = fmt.Sprintf("every byte read, %d opened layers made once more and compared", found.Compared)
 	}
 	state := "ok"
 	if len(found.Damages) > 0 {
@@ -59,6 +64,9 @@ func (a *app) doctor(o oci.ExamineOptions) error {
 		fmt.Fprintf(table, "\t\t%d unfinished downloads, %s: the next pull goes on with them, the next `boxer rm` drops them\n", found.Unfinished, size(found.UnfinishedBytes))
 	}
 	bad := errors.Join(caches(table), carried(table, o.Deep))
+	if o.Deep {
+		bad = errors.Join(bad, deepCaches(table, store, o.Repair))
+	}
 	for _, f := range hostFeatures() {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", f.name, mark(f.have), f.meaning)
 	}
@@ -142,6 +150,53 @@ func caches(table *tabwriter.Writer) error {
 		return withHint(fmt.Errorf("the cache cannot be used: %w", err), "set BOXER_CACHE to a directory of your own")
 	}
 	return nil
+}
+
+// deepCaches compares machine code and memory images with what they were made from. Damage to them is no loss, and no failure.
+func deepCaches(table *tabwriter.Writer, store *oci.Store, repair bool) error {
+	dir, err := cacheDir()
+	if err != nil {
+		return err
+	}
+	code, err := runtime.ExamineCode(dir, repair)
+	images, imagesErr := runtime.ExamineImages(dir, repair, openedBoxes(store))
+	for _, part := range []struct {
+		name string
+		runtime.Examined
+	}{{"cached code", code}, {"cached images", images}} {
+		mends := ""
+		if n := len(part.Damaged); n > 0 && repair {
+			mends = fmt.Sprintf(", %d damaged ones removed", n)
+		} else if n > 0 {
+			mends = fmt.Sprintf(", %d damaged: they are made anew when needed, and --repair removes them", n)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d whole%s\n", part.name, mark(len(part.Damaged) == 0), part.Whole, mends)
+	}
+	return errors.Join(err, imagesErr)
+}
+
+// openedBoxes are the bases and the boxes of the store, each open for as long as it is looked at.
+func openedBoxes(store *oci.Store) iter.Seq[*oci.Rootfs] {
+	return func(yield func(*oci.Rootfs) bool) {
+		images := builtInImages()
+		stored, _ := store.List() // what cannot be read is told as damage of the store
+		for _, s := range stored {
+			if img, err := store.Image(s.Digest.String()); err == nil {
+				images = append(images, img)
+			}
+		}
+		for _, img := range images {
+			root, err := store.Rootfs(img)
+			if err != nil {
+				continue
+			}
+			more := yield(root)
+			root.Close()
+			if !more {
+				return
+			}
+		}
+	}
 }
 
 func checkWritable(dir string) error {
