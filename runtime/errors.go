@@ -27,7 +27,8 @@ const (
 // ExitError is the end of a program with a status other than 0: its own decision, not a failure of boxer.
 type ExitError struct {
 	Code int // 1 to 255; 128 + n if signal n ended the program
-	// Want is OutcomeOutOfMemory or OutcomeDiskFull if that is what the program failed of, and else empty.
+	// Want is OutcomeOutOfMemory or OutcomeDiskFull if that is what the program failed of, OutcomeKilled if it ended because it
+	// was interrupted, and else empty.
 	Want  Outcome
 	Limit Limits // that it had reached, if it was one
 	Own   bool   // it is the box's own

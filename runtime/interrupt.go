@@ -70,7 +70,7 @@ func (s *sandbox) passSignals() (stop func()) {
 				if !ok {
 					return
 				}
-				s.running.signal(signal)
+				s.pass(signal)
 			case <-end:
 				return
 			}
@@ -79,6 +79,21 @@ func (s *sandbox) passSignals() (stop func()) {
 	return func() {
 		close(end)
 		<-ended
+	}
+}
+
+// pass passes a signal on. An interrupt ends the run if it comes in its grace, or where there is no program yet that could
+// take it.
+func (s *sandbox) pass(signal Signal) {
+	if signal != Interrupt {
+		s.running.signal(signal)
+		return
+	}
+	s.interrupted.Store(true)
+	if told := s.grace.told(); told != nil {
+		s.end(told)
+	} else if !s.running.signal(signal) {
+		s.end(&KilledError{Reason: "interrupted", Status: StatusInterrupted})
 	}
 }
 

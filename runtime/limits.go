@@ -95,28 +95,12 @@ func (s *sandbox) own(one Limits) bool {
 	return s.box.requests.Limits.Narrow(one) == s.box.requests.Limits
 }
 
-// bounded gives a context that ends with the limits of the run which end it.
-func (s *sandbox) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	l := s.cmd.Limits
-	if l.Timeout <= 0 && l.CPU <= 0 && l.Output <= 0 && l.Fuel <= 0 {
-		return ctx, func() {}
-	}
-	ctx, s.end = context.WithCancelCause(ctx)
-	return ctx, func() {
-		if s.deadline != nil {
-			s.deadline.Stop()
-		}
-		s.cpu.stop()
-		s.end(nil)
-	}
-}
-
 // begin starts the clock of the run's deadline when its first program starts: what boxer does before that is not the run's.
 func (s *sandbox) begin() {
 	s.begun.Do(func() {
 		s.cpu.start()
 		if timeout := s.cmd.Limits.Timeout; timeout > 0 {
-			s.deadline = time.AfterFunc(timeout, func() { s.end(s.reached(Limits{Timeout: timeout}, OutcomeTimeout)) })
+			s.deadline = time.AfterFunc(timeout, func() { s.over(s.reached(Limits{Timeout: timeout}, OutcomeTimeout), Deadline) })
 		}
 	})
 }
@@ -126,6 +110,9 @@ func (s *sandbox) begin() {
 func (s *sandbox) atLimit(ctx context.Context, err error) error {
 	if errors.Is(err, ErrOutOfFuel) {
 		return s.reached(Limits{Fuel: s.cmd.Limits.Fuel}, OutcomeOutOfFuel)
+	}
+	if told := s.grace.told(); told != nil {
+		return told
 	}
 	var limit *LimitError
 	if errors.As(context.Cause(ctx), &limit) && (err != nil || limit.Outcome == OutcomeOutputLimit) {

@@ -40,7 +40,7 @@ func (c *Cmd) metering() metering {
 	switch {
 	case c.Limits.Fuel > 0 || c.CountFuel:
 		return fuelled
-	case c.Stoppable || c.Limits.Timeout > 0 || c.Limits.CPU > 0:
+	case c.Stoppable || c.Limits.Timeout > 0 || c.Limits.CPU > 0 || c.Grace > 0:
 		return ticks
 	}
 	return uncounted

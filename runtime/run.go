@@ -34,17 +34,20 @@ type sandbox struct {
 	mounted  []string
 	roots    []*os.Root
 
-	memory   *memory.Account // of all programs; nil: no bound
-	output   output
-	cpu      *cpuAccount // nil: nobody wants to know
-	slept    elapsed
-	chances  chances
-	since    time.Time
-	refusals int64      // of changes to the tree before the run
-	held     vfs.Limits // by the tree before the run
-	end      context.CancelCauseFunc
-	begun    sync.Once
-	deadline *time.Timer
+	memory *memory.Account // of all programs; nil: no bound
+	output output
+	grace  grace
+
+	interrupted atomic.Bool
+	cpu         *cpuAccount // nil: nobody wants to know
+	slept       elapsed
+	chances     chances
+	since       time.Time
+	refusals    int64      // of changes to the tree before the run
+	held        vfs.Limits // by the tree before the run
+	end         context.CancelCauseFunc
+	begun       sync.Once
+	deadline    *time.Timer
 
 	lend    sync.Once
 	lent    lent // what Cmd.Functions is to programs
@@ -126,7 +129,7 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 		s.fuel = &fuel{limit: math.MaxInt64}
 	}
 	if c.Limits.CPU > 0 || c.Stats != nil {
-		s.cpu = &cpuAccount{limit: c.Limits.CPU, end: func() { s.end(s.reached(Limits{CPU: c.Limits.CPU}, OutcomeCPULimit)) }}
+		s.cpu = &cpuAccount{limit: c.Limits.CPU, end: func() { s.over(s.reached(Limits{CPU: c.Limits.CPU}, OutcomeCPULimit), Deadline) }}
 	}
 	if s.tree == nil {
 		s.tree = b.tree.Fork()

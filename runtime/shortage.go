@@ -52,6 +52,10 @@ func (s *sandbox) explain(err error) error {
 	if !errors.As(err, &exit) && !errors.As(err, &trap) {
 		return err
 	}
+	if exit != nil && exit.Code == StatusInterrupted && s.interrupted.Load() {
+		exit.Want = OutcomeKilled
+		return err
+	}
 	want := shortage(s.output.tail.String(), s.memory.Refused(), s.tree.Refusals() > s.refusals)
 	limit := s.limitOf(want)
 	if exit != nil {

@@ -144,6 +144,8 @@ func (a *app) run(ctx context.Context, o runOptions, stats *runtime.Stats, name 
 	if err != nil {
 		return err
 	}
+	ctx, ended := a.interruptible(ctx, o, command)
+	defer ended()
 	err = box.Run(ctx, command)
 	if o.stats {
 		fmt.Fprintf(a.stderr, "%s: %s\nfuel: %d\n", name, stats, stats.Fuel)

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"boxer.dev/runtime"
+)
+
+// interruptible lets the run be told of an interrupt (Ctrl-C) and of SIGTERM, where somebody is there to send one, or wants to
+// know how the run ended: programs have to count for that, which costs them some speed. Other runs end with boxer, by the
+// signal itself.
+//
+// The first interrupt is the program's: Python raises KeyboardInterrupt, a program that knows nothing of signals ends. The
+// second ends the run, unless the box has the terminal, where interrupts are part of the conversation. SIGTERM ends it. With
+// --grace, what ends the run waits until the grace is over, or for a second signal.
+func (a *app) interruptible(ctx context.Context, o runOptions, command *runtime.Cmd) (_ context.Context, stop func()) {
+	if !a.attended(o) {
+		return ctx, func() {}
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	pass := make(chan runtime.Signal, 1)
+	command.Stoppable, command.Signals = true, pass
+	interrupt := func() {
+		select {
+		case pass <- runtime.Interrupt:
+		default: // the last one has not even been seen
+		}
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for first := true; ; first = false {
+			received, ok := <-signals
+			switch {
+			case !ok:
+				return
+			case received == syscall.SIGTERM:
+				end(&runtime.KilledError{Reason: "terminated", Status: 128 + 15})
+			case o.grace > 0 || !first && !o.tty:
+				end(&runtime.KilledError{Reason: "interrupted", Status: runtime.StatusInterrupted})
+			default:
+				interrupt()
+				continue
+			}
+			if !first {
+				interrupt() // which is the end of the grace
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		end(nil)
+	}
+}
+
+// attended reports whether somebody may interrupt the run, or wants to know how it ends.
+func (a *app) attended(o runOptions) bool {
+	for _, stream := range []any{a.stdin, a.stderr} {
+		if _, terminal := descriptor(stream); terminal {
+			return true
+		}
+	}
+	return o.tty || o.grace > 0 || o.result != ""
+}
