@@ -43,7 +43,7 @@ type codeCache struct {
 }
 
 // entryVersion changes with the format of entries and with any rewriting of modules on their way to the compiler.
-const entryVersion = "6"
+const entryVersion = "7"
 
 // newCodeCache prepares dir.
 func newCodeCache(o Options, features api.CoreFeatures, warn func(error)) (*codeCache, error) {

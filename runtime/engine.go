@@ -13,6 +13,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 	"golang.org/x/sys/cpu"
 
+	"boxer.dev/internal/wasm"
 	"boxer.dev/runtime/memory"
 	"boxer.dev/runtime/wasi"
 )
@@ -265,7 +266,11 @@ func compileModule(ctx context.Context, r wazero.Runtime, module source, workers
 	if err != nil {
 		return nil, err
 	}
-	shown, err := module.form.of(metered)
+	explicit, err := wasm.ExplicitEdges(metered)
+	if err != nil {
+		return nil, &invalidModuleError{err}
+	}
+	shown, err := module.form.of(explicit)
 	if err != nil {
 		return nil, &invalidModuleError{err}
 	}

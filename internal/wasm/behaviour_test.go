@@ -176,7 +176,7 @@ func TestRewrittenSpecModulesBehaveTheSame(t *testing.T) {
 	actions := 0
 	for _, file := range scripts {
 		name := filepath.Join(filepath.Base(filepath.Dir(filepath.Dir(file))), filepath.Base(file))
-		for _, pass := range []string{"renumbered", "Ticks", "Fuel"} {
+		for _, pass := range []string{"renumbered", "Ticks", "Fuel", "Edges"} {
 			t.Run(name+" "+pass, func(t *testing.T) { actions += compareWorlds(t, file, passes[pass]) })
 		}
 	}

@@ -123,6 +123,7 @@ var passes = map[string]func([]byte) ([]byte, error){
 	"Portable":   Portable,
 	"Ticks":      func(b []byte) ([]byte, error) { return Metered(b, Ticks) },
 	"Fuel":       func(b []byte) ([]byte, error) { return Metered(b, Fuel) },
+	"Edges":      ExplicitEdges,
 	"renumbered": renumbered,
 	"Skeleton":   Skeleton,
 	"ExportGlobals": func(b []byte) ([]byte, error) {

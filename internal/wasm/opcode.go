@@ -38,6 +38,8 @@ const (
 	OpI64Const           Opcode = 0x42
 	OpF32Const           Opcode = 0x43
 	OpF64Const           Opcode = 0x44
+	OpI32Eqz             Opcode = 0x45 // the first comparison
+	OpF64Ge              Opcode = 0x66 // the last
 	OpRefFunc            Opcode = 0xd2
 	OpBrOnNull           Opcode = 0xd5 // typed function references
 	OpBrOnNonNull        Opcode = 0xd6 // typed function references
