@@ -28,6 +28,8 @@ type Box struct {
 	layers   int  // how many there are below tree
 	pristine bool // tree is what they make it
 	images   images
+
+	complete map[metering]bool // all of its programs have been prepared; guarded by the engine's mutex
 }
 
 // Load makes a box of an image's opened layers, which must stay open as long as the box is used.

@@ -82,6 +82,7 @@ type Mount struct {
 	Source   string // on the host
 	Target   string // in the box
 	ReadOnly bool
+	Opened   *Source // Source, opened before; nil: each run opens it
 }
 
 // Preopen gives a program a host directory as a pre-opened directory of exactly the name Guest (WASI preview 1,
@@ -91,4 +92,5 @@ type Preopen struct {
 	Source   string
 	Guest    string
 	ReadOnly bool
+	Opened   *Source // as for a Mount
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	goruntime "runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -52,6 +53,7 @@ type Engine struct {
 	codes   *codeCache              // nil: memory only
 
 	digests digests
+	sealed  atomic.Bool
 
 	mutex    sync.Mutex
 	programs map[slotKey]*slot
@@ -199,6 +201,9 @@ func (e *Engine) forget(d slotKey) {
 }
 
 func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*program, error) {
+	if e.sealed.Load() {
+		return nil, errSealed
+	}
 	watch := stopwatch()
 	code, hit, err := e.machineCode(ctx, module)
 	if err != nil {

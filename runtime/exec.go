@@ -53,6 +53,8 @@ func (s *sandbox) exec(ctx context.Context, c command) error {
 		return err
 	}
 	switch {
+	case depth == 0 && !s.ready(found):
+		return s.unprepared(ctx, found)
 	case found.utility != nil:
 		return s.runUtility(ctx, found.utility, c)
 	case found.shell:
@@ -71,6 +73,9 @@ func (s *sandbox) runModule(ctx context.Context, found executable, c command) (e
 		module.form = restorable
 	}
 	p, err := s.fetch(ctx, module, &stats)
+	if errors.Is(err, errSealed) {
+		return s.unprepared(ctx, found)
+	}
 	if err != nil {
 		return notRunnable(found.path, err)
 	}

@@ -142,6 +142,9 @@ func (e *Engine) openImage(layers []*vfs.Layer, module memory.Digest, stored []b
 func (e *Engine) openDigest(layers []*vfs.Layer, module memory.Digest, stored []byte, d memory.Digest) (i *memory.Image, err error) {
 	i, ok := e.images[d]
 	if !ok {
+		if e.sealed.Load() {
+			return nil, errSealed
+		}
 		cache := memory.Cache{Dir: e.options.CacheDir}
 		if i, err = cache.Lookup(d); err != nil {
 			i, err = e.layOut(cache, layers, stored)

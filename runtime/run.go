@@ -216,7 +216,7 @@ func (s *sandbox) mountHost(m Mount) error {
 		return errRelative
 	}
 	readOnly := m.ReadOnly || s.cmd.Limits.ReadOnly
-	source, err := s.hostSource(m.Source, readOnly)
+	source, err := s.hostSource(m.Source, m.Opened, readOnly)
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (s *sandbox) mountOptions(readOnly bool) vfs.MountOptions {
 // above it. One called "/" stands in the place of the box's tree.
 func (s *sandbox) preopen(p Preopen) error {
 	readOnly := p.ReadOnly || s.cmd.Limits.ReadOnly
-	source, err := s.hostSource(p.Source, readOnly)
+	source, err := s.hostSource(p.Source, p.Opened, readOnly)
 	if err != nil {
 		return err
 	}

@@ -100,6 +100,9 @@ func (l *Layer) Close() error {
 	return l.maps.unmap()
 }
 
+// File is the path by which it was opened.
+func (l *Layer) File() string { return l.file }
+
 // ContentSize is how many bytes the layer's files have in them.
 func (l *Layer) ContentSize() int64 { return int64(l.index - headerSize) }
 

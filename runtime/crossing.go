@@ -1,0 +1,113 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+
+	"boxer.dev/runtime/capability"
+)
+
+// Failure is an error of Box.Run as plain data, to be taken to another process. Whoever receives it need not trust who made it:
+// whatever it holds, Err makes some error of it.
+type Failure struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+	Hint string `json:"hint,omitempty"`
+
+	Status  int          `json:"status,omitempty"`
+	Limit   *plainLimits `json:"limit,omitempty"`
+	Own     bool         `json:"own,omitempty"`
+	Program string       `json:"program,omitempty"`
+	Reason  string       `json:"reason,omitempty"`
+	Wanted  string       `json:"wanted,omitempty"`
+	Here    bool         `json:"here,omitempty"`
+	Frames  []string     `json:"frames,omitempty"`
+
+	Need *capability.Need `json:"need,omitempty"`
+	Half bool             `json:"half,omitempty"`
+}
+
+// plainLimits are in JSON what they are in Go.
+type plainLimits Limits
+
+// Kinds of failures.
+const (
+	failedExit          = "exit"
+	failedLimit         = "limit"
+	failedNotFound      = "not found"
+	failedNotExecutable = "not executable"
+	failedTrap          = "trap"
+	failedMissing       = "missing"
+	failedStopped       = "stopped" // by the end of its context
+	failedOtherwise     = "error"
+)
+
+// FailureOf gives the data of an error that is not nil.
+func FailureOf(err error) *Failure {
+	var (
+		exit          *ExitError
+		notFound      *NotFoundError
+		notExecutable *NotExecutableError
+		trap          *TrapError
+		limit         *LimitError
+		missing       *capability.MissingError
+	)
+	f := &Failure{Kind: failedOtherwise, Text: err.Error(), Hint: hintOf(err)}
+	switch {
+	case errors.As(err, &limit):
+		f.Kind, f.Limit, f.Own, f.Status = failedLimit, (*plainLimits)(&limit.Limit), limit.Own, limit.Status
+	case errors.As(err, &exit):
+		f.Kind, f.Status = failedExit, exit.Code
+	case errors.As(err, &notFound):
+		f.Kind, f.Program, f.Wanted, f.Here = failedNotFound, notFound.Name, notFound.Wanted, notFound.here
+	case errors.As(err, &notExecutable):
+		f.Kind, f.Program, f.Reason = failedNotExecutable, notExecutable.Path, notExecutable.Reason
+	case errors.As(err, &trap):
+		f.Kind, f.Program, f.Reason, f.Frames = failedTrap, trap.Program, trap.Reason, trap.Frames
+	case errors.As(err, &missing):
+		f.Kind, f.Need, f.Half = failedMissing, &missing.Need, missing.Half
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		f.Kind = failedStopped
+	}
+	return f
+}
+
+func hintOf(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
+	}
+	return ""
+}
+
+// Err gives the error back, of its own type where that has one. ctx is the context of the run where it was asked for: what was
+// stopped there was stopped for its sake.
+func (f *Failure) Err(ctx context.Context) error {
+	switch {
+	case f.Kind == failedExit && f.Status > 0 && f.Status <= 0xff:
+		return &ExitError{f.Status}
+	case f.Kind == failedLimit && f.Limit != nil:
+		return &LimitError{Limit: Limits(*f.Limit), Own: f.Own, Status: f.Status}
+	case f.Kind == failedNotFound:
+		return &NotFoundError{Name: f.Program, Wanted: f.Wanted, here: f.Here}
+	case f.Kind == failedNotExecutable:
+		return &NotExecutableError{Path: f.Program, Reason: f.Reason, hint: f.Hint}
+	case f.Kind == failedTrap:
+		return &TrapError{Program: f.Program, Reason: f.Reason, Frames: f.Frames}
+	case f.Kind == failedMissing && f.Need != nil:
+		return &capability.MissingError{Need: *f.Need, Half: f.Half}
+	case f.Kind == failedStopped && ctx.Err() != nil:
+		return &crossedError{f.Text, f.Hint, ended(ctx)}
+	}
+	return &crossedError{text: f.Text, hint: f.Hint}
+}
+
+// crossedError is an error of which only the text has crossed.
+type crossedError struct {
+	text, hint string
+	cause      error
+}
+
+func (e *crossedError) Error() string { return e.text }
+func (e *crossedError) Hint() string  { return e.hint }
+func (e *crossedError) Unwrap() error { return e.cause }

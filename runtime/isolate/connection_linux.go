@@ -1,0 +1,142 @@
+package isolate
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// passesFiles is whether files can be sent along with a frame.
+const passesFiles = true
+
+// maxFiles is how many files come with a frame: the standard streams.
+const maxFiles = 3
+
+// socket is a link over a socket that keeps frames apart (SOCK_SEQPACKET, unix(7)).
+type socket struct {
+	file *os.File
+	raw  syscall.RawConn
+	oob  [64]byte // for maxFiles descriptors
+}
+
+func newSocket(fd int) (*socket, error) {
+	file := os.NewFile(uintptr(fd), "worker")
+	raw, err := file.SyscallConn()
+	return &socket{file: file, raw: raw}, err
+}
+
+// Close ends both directions, and whoever waits for one.
+func (s *socket) Close() error { return s.file.Close() }
+
+func (s *socket) sendFrame(head byte, part []byte, files []*os.File) error {
+	if len(files) == 0 {
+		return s.sendRights(head, part, nil)
+	}
+	return withDescriptors(files, nil, func(fds []int) error { return s.sendRights(head, part, unix.UnixRights(fds...)) })
+}
+
+// withDescriptors calls do with the files' descriptors, without changing their mode as os.File.Fd does.
+func withDescriptors(files []*os.File, fds []int, do func([]int) error) error {
+	if len(files) == 0 {
+		return do(fds)
+	}
+	raw, err := files[0].SyscallConn()
+	if err != nil {
+		return err
+	}
+	var done error
+	err = raw.Control(func(fd uintptr) { done = withDescriptors(files[1:], append(fds, int(fd)), do) })
+	return errors.Join(err, done)
+}
+
+func (s *socket) sendRights(head byte, part, rights []byte) error {
+	buffers := [][]byte{{head}, part}
+	var sent error
+	err := s.raw.Write(func(fd uintptr) bool {
+		for {
+			_, sent = unix.SendmsgBuffers(int(fd), buffers, rights, nil, unix.MSG_NOSIGNAL)
+			if sent != unix.EINTR {
+				return sent != unix.EAGAIN
+			}
+		}
+	})
+	return errors.Join(err, sent)
+}
+
+func (s *socket) receiveFrame(p []byte, wanted bool) (n int, files []*os.File, err error) {
+	var rights int
+	var received error
+	err = s.raw.Read(func(fd uintptr) bool {
+		for {
+			if wanted {
+				n, rights, _, _, received = unix.Recvmsg(int(fd), p, s.oob[:], unix.MSG_CMSG_CLOEXEC)
+			} else { // read(2) takes no files: the system drops them
+				n, received = unix.Read(int(fd), p)
+			}
+			if received != unix.EINTR {
+				return received != unix.EAGAIN
+			}
+		}
+	})
+	if err = errors.Join(err, received); err != nil {
+		return 0, nil, err
+	}
+	if n == 0 {
+		return 0, nil, io.EOF
+	}
+	if rights > 0 {
+		files, err = receivedFiles(s.oob[:rights])
+	}
+	return n, files, err
+}
+
+func receivedFiles(oob []byte) ([]*os.File, error) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, err
+	}
+	var files []*os.File
+	for _, message := range messages {
+		fds, err := unix.ParseUnixRights(&message)
+		if err != nil {
+			return nil, err
+		}
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "stream"))
+		}
+	}
+	return files, nil
+}
+
+// connect makes the worker's end the descriptor linkDescriptor of a process that is about to start. close is for that end, once
+// it has.
+func connect(command *exec.Cmd) (l link, close func(), err error) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	theirs := os.NewFile(uintptr(ends[1]), "worker")
+	ours, err := newSocket(ends[0])
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	command.ExtraFiles = []*os.File{theirs}
+	return ours, func() { theirs.Close() }, nil
+}
+
+const linkDescriptor = 3
+
+// pooled is a worker's end. It must not have been started by anybody but a pool.
+func pooled() (link, error) {
+	kind, err := unix.GetsockoptInt(linkDescriptor, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil || kind != unix.SOCK_SEQPACKET {
+		return nil, errNotPooled
+	}
+	unix.CloseOnExec(linkDescriptor)
+	return newSocket(linkDescriptor)
+}

@@ -1,0 +1,465 @@
+package isolate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"boxer.dev/oci"
+	"boxer.dev/runtime"
+)
+
+// Pool runs boxes in workers. Its zero value works in programs whose main begins with [Main]. Its fields must not be changed once
+// it is used; all methods are safe for concurrent use.
+type Pool struct {
+	// Executable is what workers are: the path of boxer, or of another program that begins with Main. "": this one.
+	Executable string
+	// CacheDir is where workers find machine code, and leave it: see runtime.Options.
+	CacheDir string
+	// Workers is how many processes there are at most, which is how many runs go on at once. Further ones wait. 0: two for each
+	// core, at least four.
+	Workers int
+	// Runs is how many runs a worker has before another takes its place. 0: any number.
+	Runs int
+	// Memory bounds what a worker may write to in memory, in bytes: what its run uses and 512 MiB of its own should fit. A run
+	// that meets the bound is told that there is no more, or loses its worker. 0: no bound. Linux only.
+	Memory int64
+	// Margin is how long after the end of its context or of its time a run may take to end before its worker is killed. 0: one
+	// second.
+	Margin time.Duration
+	// Require refuses to run anything where landlock or seccomp are missing. Without it that is a warning.
+	Require bool
+	// Progress and Warn, if not nil, are told what runtime.Options says.
+	Progress func(runtime.Progress)
+	Warn     func(error)
+
+	serial  atomic.Int32
+	mutex   sync.Mutex
+	classes map[classKey]*class
+	living  int       // workers that are there or about to be
+	waiting []*waiter // for one, in their order
+	closed  bool
+	warned  bool
+	ending  sync.WaitGroup
+	open    map[*worker]bool
+}
+
+// Box is what a worker is for. Two boxes of the same image, tenant and mounts share workers.
+type Box struct {
+	Root *oci.Rootfs // must stay open as long as it is used
+	// Tenant keeps the runs of one apart from those of another: they never share a worker.
+	Tenant string
+}
+
+// class is all workers that can stand in for each other.
+type class struct {
+	key     classKey
+	spec    spec // what its next worker prepares itself for
+	idle    []*worker
+	lessons int // how many kinds of runs have been added to spec.Prepare
+}
+
+type classKey struct{ image, tenant, mounts string }
+
+// waiter waits for a worker of a class, or for the room to start one: nil.
+type waiter struct {
+	class *class
+	since time.Time
+	turn  chan *worker
+}
+
+var errClosed = errors.New("the pool of workers is closed")
+
+// maxWait is how long a run of another class waits for one that could go on at once.
+const maxWait = 100 * time.Millisecond
+
+// maxLearnt is how many kinds of runs a worker prepares itself for.
+const maxLearnt = 32
+
+func (p *Pool) executable() (string, error) {
+	switch {
+	case p.Executable != "":
+		return p.Executable, nil
+	case !mainCalled.Load():
+		return "", errNoMain
+	case self != "":
+		return self, nil
+	}
+	return os.Executable()
+}
+
+func (p *Pool) most() int {
+	if p.Workers > 0 {
+		return p.Workers
+	}
+	return max(4, 2*goruntime.GOMAXPROCS(0))
+}
+
+func (p *Pool) warn(err error) {
+	if p.Warn != nil {
+		p.Warn(err)
+	}
+}
+
+// Run runs a command in a worker, and ends as runtime.Box.Run does, or with a *WorkerError. What it needs to be started anew for,
+// mounts and programs that no run has had before, costs some ten milliseconds.
+func (p *Pool) Run(ctx context.Context, b Box, c *runtime.Cmd) error {
+	ask, files, err := newRequest(c)
+	if err != nil {
+		return err
+	}
+	ask.serial = int(p.serial.Add(1))
+	message, err := ask.encode()
+	if err != nil {
+		return err
+	}
+	class, err := p.class(b, c)
+	if err != nil {
+		return err
+	}
+	taught := false
+	for range p.most() + 2 {
+		w, err := p.acquire(ctx, class, ask)
+		if err != nil {
+			return err
+		}
+		w.runs++
+		x := exchange{worker: w, command: c, margin: p.Margin, request: ask}
+		err = x.run(ctx, message, files)
+		p.release(w)
+		switch {
+		case errors.Is(err, errUnread): // it had died before
+		case errors.Is(err, errUnprepared) && !taught:
+			taught = true
+			if err := p.teach(class, ask); err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+	return &WorkerError{Reason: "one worker after another died before it had begun with the run"}
+}
+
+// Warm starts workers for runs like c ahead of them, so that there are n.
+func (p *Pool) Warm(ctx context.Context, b Box, c *runtime.Cmd, n int) error {
+	ask, _, err := newRequest(c)
+	if err != nil {
+		return err
+	}
+	class, err := p.class(b, c)
+	if err != nil {
+		return err
+	}
+	var workers []*worker
+	for range min(n, p.most()) {
+		w, failed := p.acquire(ctx, class, ask)
+		if failed != nil {
+			err = failed
+			break
+		}
+		workers = append(workers, w)
+	}
+	for _, w := range workers {
+		p.release(w)
+	}
+	return err
+}
+
+// class finds the workers that can run a command.
+func (p *Pool) class(b Box, c *runtime.Cmd) (*class, error) {
+	mounts, preopens, err := mountSpecs(c)
+	if err != nil {
+		return nil, err
+	}
+	key := classKey{image: b.Root.Digest.String(), tenant: b.Tenant}
+	if len(mounts)+len(preopens) > 0 {
+		text, err := json.Marshal([][]mountSpec{mounts, preopens})
+		if err != nil {
+			return nil, err
+		}
+		key.mounts = string(text)
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if known, ok := p.classes[key]; ok {
+		return known, nil
+	}
+	made := &class{key: key, spec: spec{
+		Config: b.Root.Config, Engine: engineSpec{p.CacheDir, 1}, Mounts: mounts, Preopens: preopens, DataLimit: uint64(max(p.Memory, 0)),
+	}}
+	for _, layer := range b.Root.Layers {
+		file, err := filepath.Abs(layer.File())
+		if err != nil {
+			return nil, err
+		}
+		made.spec.Layers = append(made.spec.Layers, file)
+	}
+	if p.classes == nil {
+		p.classes = map[classKey]*class{}
+	}
+	p.classes[key] = made
+	return made, nil
+}
+
+// teach makes further workers of a class prepare themselves for runs like this one. Those that have not are replaced.
+func (p *Pool) teach(c *class, ask *request) error {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if err := c.learn(ask); err != nil {
+		return err
+	}
+	for _, w := range c.idle {
+		p.drop(w)
+	}
+	c.idle = nil
+	return nil
+}
+
+// learn adds a kind of runs, unless it is known. The pool's mutex is held.
+func (c *class) learn(ask *request) error {
+	like, err := ask.kind().encode()
+	if err != nil || slices.ContainsFunc(c.spec.Prepare, func(known []byte) bool { return bytes.Equal(known, like) }) {
+		return err
+	}
+	if len(c.spec.Prepare) == maxLearnt {
+		c.spec.Prepare = c.spec.Prepare[1:]
+	}
+	c.spec.Prepare = append(slices.Clip(c.spec.Prepare), like)
+	c.lessons++
+	return nil
+}
+
+// acquire gives a worker to be released.
+func (p *Pool) acquire(ctx context.Context, c *class, ask *request) (*worker, error) {
+	p.mutex.Lock()
+	if p.closed {
+		p.mutex.Unlock()
+		return nil, errClosed
+	}
+	if last := len(c.idle) - 1; last >= 0 {
+		w := c.idle[last]
+		c.idle = c.idle[:last]
+		p.mutex.Unlock()
+		return w, nil
+	}
+	if p.living < p.most() || p.evict() {
+		p.living++
+		p.mutex.Unlock()
+		return p.start(ctx, c, ask)
+	}
+	mine := &waiter{class: c, since: time.Now(), turn: make(chan *worker, 1)}
+	p.waiting = append(p.waiting, mine)
+	p.mutex.Unlock()
+	select {
+	case w := <-mine.turn:
+		if w != nil {
+			return w, nil
+		}
+		return p.start(ctx, c, ask)
+	case <-ctx.Done():
+		p.leave(mine)
+		return nil, fmt.Errorf("waiting for a worker: %w", context.Cause(ctx))
+	}
+}
+
+// leave takes a waiter back. If its turn has come meanwhile, it goes to the next one.
+func (p *Pool) leave(mine *waiter) {
+	p.mutex.Lock()
+	at := slices.Index(p.waiting, mine)
+	if at >= 0 {
+		p.waiting = slices.Delete(p.waiting, at, at+1)
+	}
+	p.mutex.Unlock()
+	if at >= 0 {
+		return
+	}
+	if w := <-mine.turn; w != nil {
+		p.release(w)
+	} else {
+		p.vacate()
+	}
+}
+
+// evict makes room by ending a worker that has nothing to do.
+func (p *Pool) evict() bool {
+	for _, c := range p.classes {
+		if len(c.idle) > 0 {
+			p.drop(c.idle[0])
+			c.idle = slices.Delete(c.idle, 0, 1)
+			return true
+		}
+	}
+	return false
+}
+
+// drop ends a worker. The mutex is held.
+func (p *Pool) drop(w *worker) {
+	p.living--
+	delete(p.open, w)
+	w.discard()
+}
+
+// start starts a worker for which there is room.
+func (p *Pool) start(ctx context.Context, c *class, ask *request) (*worker, error) {
+	p.mutex.Lock()
+	var err error
+	if c.lessons == 0 { // the first run is what the others will be like
+		err = c.learn(ask)
+	}
+	s, lessons := c.spec, c.lessons
+	p.mutex.Unlock()
+	var w *worker
+	if err == nil {
+		w, err = p.startWorker(ctx, &s)
+	}
+	if err == nil {
+		w.class, w.lessons = c, lessons
+		err = p.check(w)
+	}
+	if err != nil {
+		p.vacate()
+		return nil, err
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.closed {
+		w.discard()
+		return nil, errClosed
+	}
+	if p.open == nil {
+		p.open = map[*worker]bool{}
+	}
+	p.open[w] = true
+	return w, nil
+}
+
+// check looks at a worker's walls.
+func (p *Pool) check(w *worker) error {
+	missing := missingWalls(w.walls)
+	if len(missing) == 0 {
+		return nil
+	}
+	err := &hinted{
+		fmt.Sprintf("isolated runs are without %s here", joinWords(missing)),
+		"boxer doctor says why; --isolate=require refuses to run without",
+	}
+	if p.Require {
+		w.discard()
+		err.hint = "boxer doctor says why; --isolate makes do with what there is"
+		return err
+	}
+	p.mutex.Lock()
+	warned := p.warned
+	p.warned = true
+	p.mutex.Unlock()
+	if !warned {
+		p.warn(err)
+	}
+	return nil
+}
+
+// vacate gives up the room of a worker that is not there any more.
+func (p *Pool) vacate() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if len(p.waiting) > 0 && !p.closed {
+		p.next().turn <- nil
+		return
+	}
+	p.living--
+}
+
+// next takes the first waiter.
+func (p *Pool) next() *waiter {
+	first := p.waiting[0]
+	p.waiting = slices.Delete(p.waiting, 0, 1)
+	return first
+}
+
+// release takes a worker back.
+func (p *Pool) release(w *worker) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	c := w.class
+	if w.killed.Load() || p.closed || p.Runs > 0 && w.runs >= p.Runs || w.lessons < c.lessons {
+		p.replace(w)
+		return
+	}
+	if len(p.waiting) == 0 {
+		c.idle = append(c.idle, w)
+		return
+	}
+	at := slices.IndexFunc(p.waiting, func(x *waiter) bool { return x.class == c })
+	if at < 0 || at > 0 && time.Since(p.waiting[0].since) > maxWait {
+		w.discard()
+		delete(p.open, w)
+		p.next().turn <- nil
+		return
+	}
+	p.waiting[at].turn <- w
+	p.waiting = slices.Delete(p.waiting, at, at+1)
+}
+
+// replace ends a worker, and starts another one in its place, for whoever waits or may come.
+func (p *Pool) replace(w *worker) {
+	w.discard()
+	delete(p.open, w)
+	switch {
+	case p.closed:
+		p.living--
+	case len(p.waiting) > 0:
+		p.next().turn <- nil
+	case p.living > 1 || w.runs > 1: // whoever ran one thing once does not wait for another
+		p.ending.Go(func() { p.restart(w.class) })
+	default:
+		p.living--
+	}
+}
+
+func (p *Pool) restart(c *class) {
+	w, err := p.start(context.Background(), c, nil)
+	if err != nil {
+		if !errors.Is(err, errClosed) {
+			p.warn(err)
+		}
+		return
+	}
+	p.release(w)
+}
+
+// Close ends all workers, and with them what they run.
+func (p *Pool) Close() error {
+	p.mutex.Lock()
+	p.closed = true
+	var all []*worker
+	for w := range p.open {
+		all = append(all, w)
+		w.kill()
+	}
+	for _, c := range p.classes {
+		for _, w := range c.idle {
+			w.Close()
+		}
+		c.idle = nil
+	}
+	for _, x := range p.waiting {
+		x.turn <- nil
+	}
+	p.waiting = nil
+	p.mutex.Unlock()
+	p.ending.Wait()
+	for _, w := range all {
+		<-w.dead
+	}
+	return nil
+}

@@ -1,0 +1,233 @@
+package isolate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	goruntime "runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"boxer.dev/runtime"
+)
+
+// worker is a process, as its pool sees it.
+type worker struct {
+	*connection
+	class   *class
+	lessons int // those of the class when it was started
+	runs    int // that it was given
+	walls   []Wall
+	outcome string // of an attempt, see Probe
+
+	process *exec.Cmd
+	last    tail // of what it wrote to standard error: how it died, if the Go runtime had a word to say
+	dead    chan struct{}
+	killed  atomic.Bool // by us
+}
+
+// argument is how a worker is told: the whole of its command line.
+const argument = "boxer-worker"
+
+// startWorker starts a process and waits until it has its walls.
+func (p *Pool) startWorker(ctx context.Context, s *spec) (*worker, error) {
+	name, err := p.executable()
+	if err != nil {
+		return nil, err
+	}
+	s.Version, s.Parent = version, os.Getpid()
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{dead: make(chan struct{})}
+	w.process = &exec.Cmd{Path: name, Args: []string{argument}, Env: []string{}, Stderr: &w.last, SysProcAttr: processAttributes()}
+	l, started, err := connect(w.process)
+	if err != nil {
+		return nil, err
+	}
+	w.connection = newConnection(l, maxTold)
+	err = onStarter(w.process.Start)
+	started()
+	if err != nil {
+		l.Close()
+		return nil, fmt.Errorf("starting a worker: %w", err)
+	}
+	go w.wait()
+	stop := context.AfterFunc(ctx, w.kill)
+	defer stop()
+	if err = w.send(kindSpec, text); err == nil {
+		err = w.awaitReady(p)
+	}
+	if err == nil {
+		return w, nil
+	}
+	w.kill()
+	<-w.dead
+	w.Close()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return nil, fmt.Errorf("starting a worker: %w", err)
+}
+
+// wait waits for the end of the process.
+func (w *worker) wait() {
+	_ = w.process.Wait()
+	close(w.dead)
+}
+
+// kill ends the process, whatever it does.
+func (w *worker) kill() {
+	w.killed.Store(true)
+	_ = w.process.Process.Kill()
+}
+
+// discard ends a worker that nobody uses.
+func (w *worker) discard() {
+	w.kill()
+	w.Close()
+}
+
+// awaitReady hears what a worker says while it prepares itself.
+func (w *worker) awaitReady(p *Pool) error {
+	for {
+		k, message, err := w.receive()
+		if err != nil {
+			return w.death(err)
+		}
+		switch k {
+		case kindWarning:
+			p.warn(errors.New(printable(string(message))))
+		case kindProgress:
+			var progress runtime.Progress
+			if json.Unmarshal(message, &progress) == nil && p.Progress != nil {
+				progress.Program = printable(progress.Program)
+				p.Progress(progress)
+			}
+		case kindReady:
+			return w.ready(message)
+		default:
+			return errProtocol
+		}
+	}
+}
+
+func (w *worker) ready(message []byte) error {
+	var r ready
+	switch err := json.Unmarshal(message, &r); {
+	case err != nil:
+		return errProtocol
+	case r.Version != version:
+		return fmt.Errorf("the worker is of another version (%d, not %d)", r.Version, version)
+	case r.Error != "":
+		return &hinted{printable(r.Error), printable(r.Hint)}
+	}
+	w.walls, w.outcome = r.Walls, r.Outcome
+	return nil
+}
+
+type hinted struct{ text, hint string }
+
+func (e *hinted) Error() string { return e.text }
+func (e *hinted) Hint() string  { return e.hint }
+
+// death says how the worker died whose connection broke with err. One that has only closed it is killed.
+func (w *worker) death(err error) error {
+	if !errors.Is(err, io.EOF) && !disconnected(err) {
+		return err
+	}
+	select {
+	case <-w.dead:
+	default:
+		_ = w.process.Process.Kill()
+		<-w.dead
+	}
+	how := "it ended"
+	if state := w.process.ProcessState; state != nil {
+		how = state.String()
+	}
+	if last := w.last.firstLine(); last != "" {
+		how += ": " + last
+	}
+	return &WorkerError{Reason: "the worker died: " + how}
+}
+
+// WorkerError is the end of a run that lost its worker, which was killed, or died, or broke the protocol.
+type WorkerError struct {
+	Reason string
+	cause  error // the end of the run's context, if that was before
+}
+
+func (e *WorkerError) Error() string { return e.Reason }
+
+// Unwrap says that the run was ended by somebody else.
+func (e *WorkerError) Unwrap() []error {
+	killed := []error{context.Canceled}
+	if e.cause != nil {
+		killed = append(killed, e.cause)
+	}
+	return killed
+}
+
+// maxLast is how much of what a worker writes to standard error is kept.
+const maxLast = 4 << 10
+
+// tail keeps the beginning of what is written: the Go runtime says the reason first.
+type tail struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.text.Write(p[:min(len(p), maxLast-t.text.Len())])
+	return len(p), nil
+}
+
+func (t *tail) firstLine() string {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	line, _, _ := strings.Cut(strings.TrimSpace(t.text.String()), "\n")
+	return printable(line)
+}
+
+// printable makes what a worker says harmless to terminals.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+}
+
+// starter is a thread that lives as long as this process: the system ends a worker with the thread that started it
+// (PR_SET_PDEATHSIG of prctl(2)), and other threads of a Go program come and go.
+var starter = sync.OnceValue(func() chan<- func() {
+	calls := make(chan func())
+	go func() {
+		goruntime.LockOSThread()
+		for call := range calls {
+			call()
+		}
+	}()
+	return calls
+})
+
+func onStarter(start func() error) (err error) {
+	done := make(chan struct{})
+	starter() <- func() {
+		err = start()
+		close(done)
+	}
+	<-done
+	return err
+}

@@ -1,0 +1,24 @@
+package isolate
+
+import (
+	"errors"
+	"syscall"
+)
+
+// processAttributes make a worker the leader of a session, where no terminal's signals reach it, that dies with this process.
+func processAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// self is this executable, even if another has taken its place.
+const self = "/proc/self/exe"
+
+// disconnected reports whether an error is of a connection whose other end is gone.
+func disconnected(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// unread reports whether the other end was gone before it had read what was sent (unix_release_sock of net/unix/af_unix.c).
+func unread(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}

@@ -1,0 +1,246 @@
+package isolate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"reflect"
+	"strings"
+
+	"boxer.dev/runtime"
+)
+
+// request is a run, as a worker is asked for it.
+type request struct {
+	serial           int // of the pool's runs: what is said of one that is over is for nobody
+	Args, Entrypoint []string
+	hasEntrypoint    bool
+	Env              []string
+	Dir, User        string
+	limits           plainLimits
+
+	stdin, stdout, stderr stream
+	input                 []byte // standard input, if that is carried
+	terminal              bool
+	rows, columns         int
+
+	stoppable, fresh, stats bool
+}
+
+// plainLimits are in JSON what they are in Go.
+type plainLimits runtime.Limits
+
+// stream says how a standard stream crosses.
+type stream byte
+
+const (
+	absent  stream = iota
+	framed         // in messages
+	passed         // as a file
+	carried        // standard input: in the request
+	joined         // standard error: it is standard output
+)
+
+// maxCarried is how much standard input, which is in memory, goes with the request.
+const maxCarried = 32 << 10
+
+// ErrCannotCross says of a runtime.Cmd that it has something which exists in its own process only.
+var ErrCannotCross = errors.New("FS, Now and Random of a command cannot be taken to another process")
+
+// newRequest makes a request of a command, and the files that go with it.
+func newRequest(c *runtime.Cmd) (*request, []*os.File, error) {
+	if c.FS != nil || c.Now != nil || c.Random != nil {
+		return nil, nil, ErrCannotCross
+	}
+	r := &request{
+		Args: c.Args, Entrypoint: c.Entrypoint, hasEntrypoint: c.Entrypoint != nil, Env: c.Env, Dir: c.Dir, User: c.User,
+		limits: plainLimits(c.Limits), stoppable: c.Stoppable, fresh: c.Fresh, stats: c.Stats != nil,
+	}
+	if c.Terminal != nil {
+		r.terminal = true
+		if r.rows, r.columns = 24, 80; c.Terminal.Size != nil {
+			r.rows, r.columns = c.Terminal.Size()
+		}
+	}
+	files, err := r.setStreams(c)
+	return r, files, err
+}
+
+func (r *request) setStreams(c *runtime.Cmd) (files []*os.File, err error) {
+	pass := func(s any) stream {
+		if s == nil {
+			return absent
+		}
+		if file, ok := s.(*os.File); ok && passesFiles {
+			files = append(files, file)
+			return passed
+		}
+		return framed
+	}
+	if r.input, err = inMemory(c.Stdin); err != nil {
+		return nil, err
+	}
+	if r.stdin = carried; r.input == nil {
+		r.stdin = pass(c.Stdin)
+	}
+	r.stdout = pass(c.Stdout)
+	if r.stderr = joined; !same(c.Stdout, c.Stderr) {
+		r.stderr = pass(c.Stderr)
+	}
+	return files, nil
+}
+
+// inMemory reads standard input that is in memory, and little; nil if it is not.
+func inMemory(stdin io.Reader) ([]byte, error) {
+	length := -1
+	switch r := stdin.(type) {
+	case *bytes.Reader:
+		length = r.Len()
+	case *bytes.Buffer:
+		length = r.Len()
+	case *strings.Reader:
+		length = r.Len()
+	}
+	if length < 0 || length > maxCarried {
+		return nil, nil
+	}
+	input := make([]byte, length)
+	_, err := io.ReadFull(stdin, input)
+	return input, err
+}
+
+// same reports whether two streams are one. Absent ones are not, nor are those of a type that cannot be compared.
+func same(a, b any) bool {
+	return a != nil && b != nil && reflect.TypeOf(a).Comparable() && a == b
+}
+
+// kind is what a worker has to know of the run to prepare itself: not what the program is told.
+func (r *request) kind() *request {
+	like := *r
+	like.serial, like.Args, like.input = 0, r.Args[:min(len(r.Args), 1)], nil
+	return &like
+}
+
+// Switches of a request.
+const (
+	hasEntrypoint = 1 << iota
+	isTerminal
+	isStoppable
+	isFresh
+	wantsStats
+	allSwitches = 1<<iota - 1
+)
+
+func (r *request) switches() (bits int) {
+	for i, on := range []bool{r.hasEntrypoint, r.terminal, r.stoppable, r.fresh, r.stats} {
+		if on {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+func (r *request) encode() ([]byte, error) {
+	b := appendNumber(nil, r.serial)
+	b = appendNumber(b, r.switches())
+	for _, s := range []stream{r.stdin, r.stdout, r.stderr} {
+		b = appendNumber(b, s)
+	}
+	for _, list := range [][]string{r.Args, r.Entrypoint, r.Env} {
+		b = appendTexts(b, list)
+	}
+	b = appendText(appendText(b, r.Dir), r.User)
+	b = appendNumber(appendNumber(b, max(r.rows, 0)), max(r.columns, 0))
+	limits := ""
+	if r.limits != (plainLimits{}) {
+		text, err := json.Marshal(r.limits)
+		if err != nil {
+			return nil, err
+		}
+		limits = string(text)
+	}
+	b = appendText(b, limits)
+	return appendText(b, string(r.input)), nil
+}
+
+const maxSize = 1 << 16 // rows and columns
+
+func decodeRequest(message []byte) (*request, error) {
+	p := parser{rest: message}
+	serial, bits := p.number(math.MaxInt), p.number(allSwitches)
+	r := &request{
+		serial: serial, hasEntrypoint: bits&hasEntrypoint != 0, terminal: bits&isTerminal != 0, stoppable: bits&isStoppable != 0,
+		fresh: bits&isFresh != 0, stats: bits&wantsStats != 0,
+	}
+	for _, s := range []*stream{&r.stdin, &r.stdout, &r.stderr} {
+		*s = stream(p.number(int(joined)))
+	}
+	for _, list := range []*[]string{&r.Args, &r.Entrypoint, &r.Env} {
+		*list = p.texts()
+	}
+	r.Dir, r.User = p.text(), p.text()
+	r.rows, r.columns = p.number(maxSize), p.number(maxSize)
+	limits := p.bytes()
+	if r.input = bytes.Clone(p.bytes()); r.input == nil {
+		r.input = []byte{}
+	}
+	if err := p.end(); err != nil {
+		return nil, err
+	}
+	if len(limits) > 0 && json.Unmarshal(limits, &r.limits) != nil {
+		return nil, errMalformed
+	}
+	return r, nil
+}
+
+// command is the run, but for its streams.
+func (r *request) command() *runtime.Cmd {
+	c := &runtime.Cmd{
+		Args: r.Args, Env: r.Env, Dir: r.Dir, User: r.User,
+		Limits: runtime.Limits(r.limits), Stoppable: r.stoppable, Fresh: r.fresh,
+	}
+	if r.hasEntrypoint {
+		c.Entrypoint = append([]string{}, r.Entrypoint...)
+	}
+	if r.stats {
+		c.Stats = new(runtime.Stats)
+	}
+	return c
+}
+
+// result is how a run ended.
+type result struct {
+	last       kind   // of the last output: kindStdout, kindStderr or, if there is none, 0
+	output     []byte // that goes with it
+	unprepared bool   // it has not begun: the worker has not loaded what it needs
+	failure    []byte // a runtime.Failure in JSON; empty: the run ended with status 0
+	stats      []byte // a runtime.Stats in JSON, if they were asked for
+}
+
+func (r *result) append(b []byte) []byte {
+	b = appendNumber(b, r.last)
+	b = append(appendNumber(b, len(r.output)), r.output...)
+	unprepared := 0
+	if r.unprepared {
+		unprepared = 1
+	}
+	b = appendNumber(b, unprepared)
+	b = append(appendNumber(b, len(r.failure)), r.failure...)
+	return append(appendNumber(b, len(r.stats)), r.stats...)
+}
+
+// decodeResult gives views of the message.
+func decodeResult(message []byte) (r result, err error) {
+	p := parser{rest: message}
+	r.last = kind(p.number(int(kindStderr)))
+	r.output = p.bytes()
+	r.unprepared = p.number(1) == 1
+	r.failure, r.stats = p.bytes(), p.bytes()
+	if r.last != 0 && r.last != kindStdout && r.last != kindStderr || r.last == 0 && len(r.output) > 0 {
+		return result{}, errMalformed
+	}
+	return r, p.end()
+}

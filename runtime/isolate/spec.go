@@ -1,0 +1,99 @@
+package isolate
+
+import (
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"boxer.dev/runtime"
+)
+
+// version changes with the protocol. Both ends are the same executable, but for one that was replaced under way.
+const version = 1
+
+// spec is what a worker prepares itself for.
+type spec struct {
+	Version int
+	Parent  int // process id
+
+	// Of the box. Without layers there is none: the worker is there for its walls, see Probe.
+	Config *v1.ConfigFile
+	Layers []string // files
+	Engine engineSpec
+
+	Mounts   []mountSpec
+	Preopens []mountSpec
+	Prepare  [][]byte // requests whose like will follow
+
+	DataLimit uint64 // bytes, see Pool.Memory
+	Attempt   string // of Probe
+}
+
+type engineSpec struct {
+	CacheDir string
+	Keep     int
+}
+
+type mountSpec struct {
+	Source, Target string
+	ReadOnly       bool
+}
+
+// ready is what a worker says when it has its walls.
+type ready struct {
+	Version int
+	Error   string // why it has not: nothing follows
+	Hint    string
+	Walls   []Wall
+	Outcome string // of an attempt
+}
+
+func mountSpecs(c *runtime.Cmd) (mounts, preopens []mountSpec, err error) {
+	add := func(to *[]mountSpec, source, target string, readOnly bool) {
+		absolute, failed := filepath.Abs(source)
+		err = errors.Join(err, failed)
+		*to = append(*to, mountSpec{absolute, target, readOnly || c.Limits.ReadOnly})
+	}
+	for _, m := range c.Mounts {
+		add(&mounts, m.Source, m.Target, m.ReadOnly)
+	}
+	for _, p := range c.Preopens {
+		add(&preopens, p.Source, p.Guest, p.ReadOnly)
+	}
+	return mounts, preopens, err
+}
+
+// Wall is something that a worker has given up.
+type Wall struct {
+	Name   string
+	Active bool
+	Detail string // what it keeps from the worker, or why it is not there
+}
+
+// Names of walls.
+const (
+	WallFiles        = "landlock"
+	WallCalls        = "seccomp"
+	WallPrivileges   = "no_new_privs"
+	WallCapabilities = "capabilities"
+	WallLimits       = "rlimits"
+	WallDumps        = "dumpable"
+)
+
+// firm are those without which a worker is not isolated.
+var firm = []string{WallFiles, WallCalls}
+
+// missingWalls names those that make a worker isolated and are not there.
+func missingWalls(walls []Wall) (missing []string) {
+	for _, name := range firm {
+		if !slices.ContainsFunc(walls, func(w Wall) bool { return w.Name == name && w.Active }) {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+func joinWords(words []string) string { return strings.Join(words, " and ") }

@@ -1,0 +1,80 @@
+package isolate
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// errMalformed is what the other end is told off for.
+var errMalformed = errors.New("malformed message")
+
+// Numbers are unsigned varints, texts a length and bytes, lists a length and items.
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendTexts(b []byte, list []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, s := range list {
+		b = appendText(b, s)
+	}
+	return b
+}
+
+func appendNumber[N ~int | ~uint8](b []byte, n N) []byte { return binary.AppendUvarint(b, uint64(n)) }
+
+// parser takes a message apart. After a failure all that it gives is zero.
+type parser struct {
+	rest   []byte
+	failed bool
+}
+
+func (p *parser) fail() { p.rest, p.failed = nil, true }
+
+// number gives one of at most max.
+func (p *parser) number(max int) int {
+	n, size := binary.Uvarint(p.rest)
+	if size <= 0 || n > uint64(max) {
+		p.fail()
+		return 0
+	}
+	p.rest = p.rest[size:]
+	return int(n)
+}
+
+// bytes gives a view of the message.
+func (p *parser) bytes() []byte {
+	n := p.number(len(p.rest))
+	if n > len(p.rest) { // the number itself took some
+		p.fail()
+		return nil
+	}
+	b := p.rest[:n:n]
+	p.rest = p.rest[n:]
+	return b
+}
+
+func (p *parser) text() string { return string(p.bytes()) }
+
+func (p *parser) texts() []string {
+	n := p.number(len(p.rest)) // each takes a byte at least
+	if n == 0 {
+		return nil
+	}
+	list := make([]string, 0, min(n, 64))
+	for range n {
+		if list = append(list, p.text()); p.failed {
+			return nil
+		}
+	}
+	return list
+}
+
+// end is the error, if there was one, or if something is left.
+func (p *parser) end() error {
+	if p.failed || len(p.rest) > 0 {
+		return errMalformed
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"boxer.dev/vfs"
+)
+
+// A process can give up its access to files of the host before it runs anything of a box, if all that runs need is in memory
+// by then (package isolate). Box.Prepare loads it, Engine.Seal says that there will be nothing more.
+
+// maxPrepared is how many programs are loaded for a shell, which may start any of the box's.
+const maxPrepared = 64
+
+// Prepare loads what a run of c needs: the program that it names, or, for the shell and the utilities, which start others, the
+// programs of the box. Instances of those with a memory image are made ready. No instruction of them is executed.
+func (b *Box) Prepare(ctx context.Context, c *Cmd) error {
+	c, err := b.granted(c)
+	if err != nil {
+		return err
+	}
+	s, err := b.sandbox(c)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	first, err := b.command(s, c)
+	if err != nil {
+		return err
+	}
+	found, err := s.find(&first)
+	if err != nil {
+		return err
+	}
+	if !found.startsOthers() {
+		return s.prepare(ctx, found.path, found.module)
+	}
+	if err := s.prepareAll(ctx); err != nil {
+		return err
+	}
+	b.engine.mutex.Lock()
+	defer b.engine.mutex.Unlock()
+	if b.complete == nil {
+		b.complete = map[metering]bool{}
+	}
+	b.complete[c.metering()] = true
+	return nil
+}
+
+// startsOthers reports whether it is the shell or a utility.
+func (e executable) startsOthers() bool { return e.shell || e.utility != nil }
+
+// prepareAll prepares the programs of the box. One that cannot be run is left out: whoever starts it is told why.
+func (s *sandbox) prepareAll(ctx context.Context) error {
+	prepared := 0
+	tree := s.box.tree.Fork()
+	return fs.WalkDir(tree.IOFS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return nil // what cannot be read cannot be run
+		}
+		found, err := s.moduleAt(tree, "/"+name)
+		if err == nil && found.module.data != nil {
+			if prepared++; prepared > maxPrepared {
+				return fs.SkipAll
+			}
+			err = s.prepare(ctx, found.path, found.module)
+		}
+		var unfit *NotExecutableError
+		if errors.As(err, &unfit) {
+			return nil
+		}
+		return err
+	})
+}
+
+// moduleAt reads a file that begins as a module does. Of others the result is empty.
+func (s *sandbox) moduleAt(tree *vfs.FS, name string) (executable, error) {
+	file, err := tree.Open(name, vfs.O_RDONLY, 0)
+	if err != nil {
+		return executable{}, nil
+	}
+	defer file.Close()
+	if head, err := readHead(file); err != nil || !bytes.HasPrefix(head, []byte("\x00asm")) {
+		return executable{}, nil
+	}
+	found, _, err := s.load(file, name)
+	return found, err
+}
+
+// prepare loads a program as it is, and for each of its memory images. It is run as it is where the image does not serve.
+func (s *sandbox) prepare(ctx context.Context, name string, module source) error {
+	var stats Stats
+	module.meters = s.cmd.metering()
+	if _, err := s.engine.load(ctx, module, &stats); err != nil {
+		return notRunnable(name, err)
+	}
+	module.form = restorable
+	for i := s.box.image(module.digest, s.box.layers); i != nil; i = s.box.image(module.digest, i.at) {
+		p, err := s.engine.load(ctx, module, &stats)
+		if err != nil {
+			return notRunnable(name, err)
+		}
+		if err := p.warm(ctx, i, s.engine.options.Keep); err != nil {
+			return notRunnable(name, err)
+		}
+	}
+	return nil
+}
+
+// warm makes an instance and resets it, which opens all that a reset needs.
+func (p *program) warm(ctx context.Context, image *boxImage, keep int) error {
+	i, err := p.instance(ctx, image.Image, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := i.reset(); err != nil || keep == 0 {
+		i.close()
+		return err
+	}
+	p.pools.put(i, true, keep)
+	return nil
+}
+
+// Seal makes the engine refuse programs that it has not loaded: a run that would start with one ends with a *NotPreparedError
+// before anything has happened.
+func (e *Engine) Seal() { e.sealed.Store(true) }
+
+// NotPreparedError says that a sealed engine has not been prepared for a run.
+type NotPreparedError struct{ Program string }
+
+func (e *NotPreparedError) Error() string {
+	return fmt.Sprintf("%q was not loaded before the engine was sealed", e.Program)
+}
+
+// errSealed is what a sealed engine says of what it has not loaded.
+var errSealed = errors.New("it was not there when the process gave up its access to files")
+
+// unprepared tells a run that has not begun from one that has: only the first command's program can still be loaded.
+func (s *sandbox) unprepared(ctx context.Context, found executable) error {
+	if depth, _ := ctx.Value(nestingKey{}).(int); depth > 1 {
+		return &NotExecutableError{Path: found.path, Reason: errSealed.Error(), err: errSealed}
+	}
+	return &NotPreparedError{found.path}
+}
+
+// ready reports whether a sealed engine has all programs that a first command of this kind may start.
+func (s *sandbox) ready(found executable) bool {
+	if !s.engine.sealed.Load() || !found.startsOthers() {
+		return true
+	}
+	s.engine.mutex.Lock()
+	defer s.engine.mutex.Unlock()
+	return s.box.complete[s.cmd.metering()]
+}
