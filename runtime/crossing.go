@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"boxer.dev/runtime/capability"
 )
@@ -16,6 +17,7 @@ type Failure struct {
 
 	Status  int          `json:"status,omitempty"`
 	Limit   *plainLimits `json:"limit,omitempty"`
+	Outcome Outcome      `json:"outcome,omitempty"`
 	Own     bool         `json:"own,omitempty"`
 	Program string       `json:"program,omitempty"`
 	Reason  string       `json:"reason,omitempty"`
@@ -55,15 +57,15 @@ func FailureOf(err error) *Failure {
 	f := &Failure{Kind: failedOtherwise, Text: err.Error(), Hint: hintOf(err)}
 	switch {
 	case errors.As(err, &limit):
-		f.Kind, f.Limit, f.Own, f.Status = failedLimit, (*plainLimits)(&limit.Limit), limit.Own, limit.Status
+		f.Kind, f.Limit, f.Own, f.Outcome = failedLimit, (*plainLimits)(&limit.Limit), limit.Own, limit.Outcome
 	case errors.As(err, &exit):
-		f.Kind, f.Status = failedExit, exit.Code
+		f.Kind, f.Status, f.Outcome, f.Limit = failedExit, exit.Code, exit.Want, (*plainLimits)(&exit.Limit)
 	case errors.As(err, &notFound):
 		f.Kind, f.Program, f.Wanted, f.Here = failedNotFound, notFound.Name, notFound.Wanted, notFound.here
 	case errors.As(err, &notExecutable):
 		f.Kind, f.Program, f.Reason = failedNotExecutable, notExecutable.Path, notExecutable.Reason
 	case errors.As(err, &trap):
-		f.Kind, f.Program, f.Reason, f.Frames = failedTrap, trap.Program, trap.Reason, trap.Frames
+		f.Kind, f.Program, f.Reason, f.Frames, f.Outcome = failedTrap, trap.Program, trap.Reason, trap.Frames, trap.Want
 	case errors.As(err, &missing):
 		f.Kind, f.Need, f.Half = failedMissing, &missing.Need, missing.Half
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -83,17 +85,25 @@ func hintOf(err error) string {
 // Err gives the error back, of its own type where that has one. ctx is the context of the run where it was asked for: what was
 // stopped there was stopped for its sake.
 func (f *Failure) Err(ctx context.Context) error {
+	var limit Limits
+	if f.Limit != nil {
+		limit = Limits(*f.Limit)
+	}
+	want := f.Outcome
+	if want != OutcomeOutOfMemory && want != OutcomeDiskFull {
+		want = ""
+	}
 	switch {
 	case f.Kind == failedExit && f.Status > 0 && f.Status <= 0xff:
-		return &ExitError{f.Status}
-	case f.Kind == failedLimit && f.Limit != nil:
-		return &LimitError{Limit: Limits(*f.Limit), Own: f.Own, Status: f.Status}
+		return &ExitError{Code: f.Status, Want: want, Limit: limit}
+	case f.Kind == failedLimit && slices.Contains(limitOutcomes, f.Outcome):
+		return &LimitError{Limit: limit, Own: f.Own, Outcome: f.Outcome}
 	case f.Kind == failedNotFound:
 		return &NotFoundError{Name: f.Program, Wanted: f.Wanted, here: f.Here}
 	case f.Kind == failedNotExecutable:
 		return &NotExecutableError{Path: f.Program, Reason: f.Reason, hint: f.Hint}
 	case f.Kind == failedTrap:
-		return &TrapError{Program: f.Program, Reason: f.Reason, Frames: f.Frames}
+		return &TrapError{Program: f.Program, Reason: f.Reason, Frames: f.Frames, Want: want}
 	case f.Kind == failedMissing && f.Need != nil:
 		return &capability.MissingError{Need: *f.Need, Half: f.Half}
 	case f.Kind == failedStopped && ctx.Err() != nil:
@@ -101,6 +111,9 @@ func (f *Failure) Err(ctx context.Context) error {
 	}
 	return &crossedError{text: f.Text, hint: f.Hint}
 }
+
+// limitOutcomes are those of a *LimitError.
+var limitOutcomes = []Outcome{OutcomeTimeout, OutcomeCPULimit, OutcomeOutOfFuel, OutcomeOutputLimit, OutcomeOutOfMemory}
 
 // crossedError is an error of which only the text has crossed.
 type crossedError struct {

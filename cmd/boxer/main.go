@@ -10,12 +10,15 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"boxer.dev/runtime/isolate"
 )
 
 // version is what `git describe` said when the binary was linked.
 var version = "unknown"
 
 func main() {
+	isolate.Main()
 	deferCollection()
 	os.Exit(doMain(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -29,6 +29,7 @@ type runOptions struct {
 	stats         bool
 	result        string
 	config        string
+	isolate       isolation
 	limitOptions
 	pull pullOptions
 }
@@ -72,7 +73,7 @@ more than it may, 154 if it ran out of processor time, 128 + n if signal n ended
 var runGroups = []flagGroup{
 	{"What it is granted", "volume dir env env-file interactive tty network config"},
 	{"What it runs", "workdir user entrypoint pull"},
-	{"What it may use", "memory timeout cpu fuel output-limit writable files open-files read-only untrusted limit grace"},
+	{"What it may use", "memory timeout cpu fuel output-limit writable files open-files read-only untrusted limit grace isolate"},
 	{"Time and chance", "deterministic clock random seed"},
 	{"What you are told", "stats result-file name"},
 }
@@ -96,6 +97,7 @@ func runFlags(command *cobra.Command, o *runOptions) {
 	flags.BoolVar(&o.stats, "stats", false, "print where time and memory went, and count instructions (fuel)")
 	flags.StringVar(&o.result, "result-file", "", "write to a `file`, as JSON, how it ended and what it used")
 	flags.Var(networkFlag{}, "network", "its network: `none` is all there is, yet")
+	o.isolate.bind(flags)
 	o.pull.bind(command)
 	flags.StringVar(&o.pull.verifyKey, "verify-key", "", "run it only if it is signed by the public key in `FILE`")
 	flags.Lookup("rm").DefValue = "false" // so that help does not say "(default true)"
@@ -135,18 +137,9 @@ func (a *app) run(ctx context.Context, o runOptions, stats *runtime.Stats, name 
 		return err
 	}
 	defer root.Close()
-	engine, err := a.engine(ctx, a.compiling, a.warn)
-	if err != nil {
-		return err
-	}
-	defer engine.Close()
-	box, err := engine.Load(root)
-	if err != nil {
-		return err
-	}
 	ctx, ended := a.interruptible(ctx, o, command)
 	defer ended()
-	err = box.Run(ctx, command)
+	err = a.execute(ctx, root, command, o.isolate)
 	if o.stats {
 		fmt.Fprintf(a.stderr, "%s: %s\nfuel: %d\n", name, stats, stats.Fuel)
 	}

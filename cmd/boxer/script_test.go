@@ -13,9 +13,11 @@ import (
 
 	"boxer.dev/bases"
 	"boxer.dev/internal/registry/registrytest"
+	"boxer.dev/runtime/isolate"
 )
 
 func TestMain(m *testing.M) {
+	isolate.Main()
 	// The executables that scripts write are copies of this test.
 	if self, err := os.Open(os.Args[0]); err == nil {
 		if carried, _ := carriedBy(self); carried != nil {

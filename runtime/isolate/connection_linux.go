@@ -13,14 +13,11 @@ import (
 // passesFiles is whether files can be sent along with a frame.
 const passesFiles = true
 
-// maxFiles is how many files come with a frame: the standard streams.
-const maxFiles = 3
-
 // socket is a link over a socket that keeps frames apart (SOCK_SEQPACKET, unix(7)).
 type socket struct {
 	file *os.File
 	raw  syscall.RawConn
-	oob  [64]byte // for maxFiles descriptors
+	oob  [64]byte // for the descriptors of three standard streams
 }
 
 func newSocket(fd int) (*socket, error) {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"boxer.dev/internal/hint"
 	"boxer.dev/oci"
 	"boxer.dev/runtime"
 )
@@ -346,17 +347,13 @@ func (p *Pool) start(ctx context.Context, c *class, ask *request) (*worker, erro
 // check looks at a worker's walls.
 func (p *Pool) check(w *worker) error {
 	missing := missingWalls(w.walls)
-	if len(missing) == 0 {
+	if missing == "" {
 		return nil
 	}
-	err := &hinted{
-		fmt.Sprintf("isolated runs are without %s here", joinWords(missing)),
-		"boxer doctor says why; --isolate=require refuses to run without",
-	}
+	err := fmt.Errorf("isolated runs are without %s here", printable(missing))
 	if p.Require {
 		w.discard()
-		err.hint = "boxer doctor says why; --isolate makes do with what there is"
-		return err
+		return hint.To(err, "without Pool.Require, as `boxer run --isolate`, they make do with the walls that there are")
 	}
 	p.mutex.Lock()
 	warned := p.warned
@@ -435,6 +432,15 @@ func (p *Pool) restart(c *class) {
 		return
 	}
 	p.release(w)
+}
+
+// Signal sends a signal to all workers, where there are signals.
+func (p *Pool) Signal(s os.Signal) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for w := range p.open {
+		_ = w.process.Process.Signal(s)
+	}
 }
 
 // Close ends all workers, and with them what they run.

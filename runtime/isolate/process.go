@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"boxer.dev/internal/hint"
 	"boxer.dev/runtime"
 )
 
@@ -127,16 +128,11 @@ func (w *worker) ready(message []byte) error {
 	case r.Version != version:
 		return fmt.Errorf("the worker is of another version (%d, not %d)", r.Version, version)
 	case r.Error != "":
-		return &hinted{printable(r.Error), printable(r.Hint)}
+		return hint.To(errors.New(printable(r.Error)), "%s", printable(r.Hint))
 	}
 	w.walls, w.outcome = r.Walls, r.Outcome
 	return nil
 }
-
-type hinted struct{ text, hint string }
-
-func (e *hinted) Error() string { return e.text }
-func (e *hinted) Hint() string  { return e.hint }
 
 // death says how the worker died whose connection broke with err. One that has only closed it is killed.
 func (w *worker) death(err error) error {

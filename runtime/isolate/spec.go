@@ -2,6 +2,7 @@ package isolate
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,14 +87,17 @@ const (
 // firm are those without which a worker is not isolated.
 var firm = []string{WallFiles, WallCalls}
 
-// missingWalls names those that make a worker isolated and are not there.
-func missingWalls(walls []Wall) (missing []string) {
+// missingWalls says which of those that make a worker isolated are not there, and why.
+func missingWalls(walls []Wall) string {
+	var missing []string
 	for _, name := range firm {
-		if !slices.ContainsFunc(walls, func(w Wall) bool { return w.Name == name && w.Active }) {
+		at := slices.IndexFunc(walls, func(w Wall) bool { return w.Name == name })
+		switch {
+		case at < 0:
 			missing = append(missing, name)
+		case !walls[at].Active:
+			missing = append(missing, fmt.Sprintf("%s (%s)", name, walls[at].Detail))
 		}
 	}
-	return missing
+	return strings.Join(missing, " and ")
 }
-
-func joinWords(words []string) string { return strings.Join(words, " and ") }

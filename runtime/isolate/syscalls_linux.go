@@ -13,7 +13,7 @@ import (
 
 // needed are for Go's runtime, the engine, and the connection.
 var needed = []string{
-	"read", "write", "readv", "writev", "pread64", "pwrite64", "sendmsg", "recvmsg", "close", "fstat", "lseek", "poll", "ppoll",
+	"read", "write", "readv", "writev", "pread64", "pwrite64", "sendmsg", "recvmsg", "close", "fstat", "lseek", "poll", "ppoll", "pipe2",
 	"epoll_pwait", "epoll_wait", "epoll_ctl", "epoll_create1", "eventfd2",
 	"futex", "nanosleep", "clock_nanosleep", "clock_gettime", "gettimeofday", "time", "restart_syscall",
 	"sched_yield", "sched_getaffinity", "getpid", "gettid", "set_robust_list", "rseq", "exit", "exit_group",
@@ -68,7 +68,7 @@ func loadFilter(s *spec) error {
 		NoNewPrivs: true,
 		Flag:       seccomp.FilterFlagTSync,
 		Policy: seccomp.Policy{
-			DefaultAction: seccomp.ActionErrno | seccomp.Action(unix.EPERM),
+			DefaultAction: seccomp.ActionErrno,
 			Syscalls: []seccomp.SyscallGroup{
 				{Action: seccomp.ActionAllow, Names: known(info, allowed)},
 				{Action: seccomp.ActionAllow, NamesWithCondtions: conditional()},
@@ -105,6 +105,7 @@ func conditional() []seccomp.NameWithConditions {
 		when("mmap", without(2, unix.PROT_EXEC)),
 		when("mprotect", without(2, unix.PROT_EXEC)),
 		when("clone", equal(0, goThread)),
+		when("clone", equal(0, goThread|unix.CLONE_SETTLS)), // on amd64
 		when("clone", equal(0, cThread)),
 		when("tgkill", equal(0, uint64(os.Getpid()))), // goroutines are preempted by signals
 		when("ioctl", equal(1, pagemapScan)),

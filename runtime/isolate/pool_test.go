@@ -1,0 +1,20 @@
+package isolate
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"boxer.dev/runtime"
+)
+
+func TestPythonRunsInAWorker(t *testing.T) {
+	p := newPool(t, &Pool{})
+	var out bytes.Buffer
+	err := p.Run(context.Background(), Box{Root: openPython(t)}, &runtime.Cmd{
+		Args: []string{"python3", "-c", "print(input()[::-1]); raise SystemExit(3)"}, Stdin: bytes.NewReader([]byte("olleh\n")), Stdout: &out, Stderr: &out,
+	})
+	if out.String() != "hello\n" || runtime.ExitStatus(err) != 3 {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}

@@ -1,0 +1,123 @@
+package isolate
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"boxer.dev/bases"
+	"boxer.dev/oci"
+	"boxer.dev/runtime"
+)
+
+// Tests and benchmarks named Python need the Python base, which takes minutes to build.
+
+// scratch is a directory that lasts as long as the tests.
+var scratch = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "boxer-isolate") })
+
+func TestMain(m *testing.M) {
+	Main()
+	status := m.Run()
+	if dir, err := scratch(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(status)
+}
+
+// pythonRoot is the Python base, opened.
+var pythonRoot = sync.OnceValues(func() (*oci.Rootfs, error) {
+	files, err := bases.Layout(bases.Python)
+	if err != nil {
+		return nil, err
+	}
+	layout, err := oci.ReadLayout(files)
+	if err != nil {
+		return nil, err
+	}
+	img, err := layout.Find("")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := scratch()
+	if err != nil {
+		return nil, err
+	}
+	store, err := oci.Open(filepath.Join(dir, "images"))
+	if err != nil {
+		return nil, err
+	}
+	return store.Rootfs(img)
+})
+
+// codeDir is the cache of machine code: the user's, so that Python is not compiled for each test.
+func codeDir(t testing.TB) string {
+	t.Helper()
+	if dir, err := os.UserCacheDir(); err == nil {
+		dir = filepath.Join(dir, "boxer", "code")
+		if err := os.MkdirAll(dir, 0o700); err == nil {
+			return dir
+		}
+	}
+	dir, err := scratch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "code")
+}
+
+func openPython(t testing.TB) *oci.Rootfs {
+	t.Helper()
+	root, err := pythonRoot()
+	if err != nil {
+		t.Fatalf("%v\nhint: %s", err, bases.NotBuiltHint)
+	}
+	return root
+}
+
+func newPool(t testing.TB, p *Pool) *Pool {
+	t.Helper()
+	p.CacheDir = codeDir(t)
+	if p.Warn == nil {
+		p.Warn = func(err error) { t.Errorf("warning: %v", err) }
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func BenchmarkPythonHello(b *testing.B) {
+	p := newPool(b, &Pool{})
+	box := Box{Root: openPython(b)}
+	hello := func() {
+		var out bytes.Buffer
+		err := p.Run(context.Background(), box, &runtime.Cmd{Args: []string{"python3", "-c", "print('hello')"}, Stdout: &out, Stderr: &out})
+		if err != nil || out.String() != "hello\n" {
+			b.Fatalf("%q, %v", out.String(), err)
+		}
+	}
+	hello()
+	for b.Loop() {
+		hello()
+	}
+}
+
+func BenchmarkPythonHelloInProcess(b *testing.B) {
+	e, err := runtime.New(context.Background(), runtime.Options{CacheDir: codeDir(b), Keep: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer e.Close()
+	box, err := e.Load(openPython(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		var out bytes.Buffer
+		err := box.Run(context.Background(), &runtime.Cmd{Args: []string{"python3", "-c", "print('hello')"}, Stdout: &out, Stderr: &out})
+		if err != nil || out.String() != "hello\n" {
+			b.Fatalf("%q, %v", out.String(), err)
+		}
+	}
+}
