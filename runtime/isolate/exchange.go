@@ -49,7 +49,7 @@ func (x *exchange) run(ctx context.Context, message []byte, files []*os.File) er
 		defer context.AfterFunc(ctx, func() { x.cancel(context.Cause(ctx).Error()) })()
 	}
 	if timeout := x.command.Limits.Timeout; timeout > 0 {
-		x.killAfter(timeout+x.margin, "its time")
+		x.killAfter(timeout+x.margin+x.command.Grace, "its time")
 	}
 	err := x.send(kindRequest, message, files...)
 	if err == nil {
@@ -106,7 +106,7 @@ func (x *exchange) killAfter(d time.Duration, end string) {
 
 // cancel asks for the end of the run. A worker that does not comply is killed.
 func (x *exchange) cancel(reason string) {
-	x.killAfter(x.margin, "its context")
+	x.killAfter(x.margin+x.command.Grace, "its context")
 	_ = x.send(kindCancel, append(appendNumber(nil, x.request.serial), reason...))
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"time"
 
 	"boxer.dev/runtime"
 )
@@ -27,7 +28,9 @@ type request struct {
 	terminal              bool
 	rows, columns         int
 
-	stoppable, fresh, stats bool
+	seed                               int
+	grace                              time.Duration
+	stoppable, fresh, stats, countFuel bool
 }
 
 // plainLimits are in JSON what they are in Go.
@@ -57,7 +60,8 @@ func newRequest(c *runtime.Cmd) (*request, []*os.File, error) {
 	}
 	r := &request{
 		Args: c.Args, Entrypoint: c.Entrypoint, hasEntrypoint: c.Entrypoint != nil, Env: c.Env, Dir: c.Dir, User: c.User,
-		limits: plainLimits(c.Limits), stoppable: c.Stoppable, fresh: c.Fresh, stats: c.Stats != nil,
+		limits: plainLimits(c.Limits), seed: int(c.Seed), grace: c.Grace,
+		stoppable: c.Stoppable, fresh: c.Fresh, stats: c.Stats != nil, countFuel: c.CountFuel,
 	}
 	if c.Terminal != nil {
 		r.terminal = true
@@ -131,11 +135,12 @@ const (
 	isStoppable
 	isFresh
 	wantsStats
+	countsFuel
 	allSwitches = 1<<iota - 1
 )
 
 func (r *request) switches() (bits int) {
-	for i, on := range []bool{r.hasEntrypoint, r.terminal, r.stoppable, r.fresh, r.stats} {
+	for i, on := range []bool{r.hasEntrypoint, r.terminal, r.stoppable, r.fresh, r.stats, r.countFuel} {
 		if on {
 			bits |= 1 << i
 		}
@@ -154,6 +159,7 @@ func (r *request) encode() ([]byte, error) {
 	}
 	b = appendText(appendText(b, r.Dir), r.User)
 	b = appendNumber(appendNumber(b, max(r.rows, 0)), max(r.columns, 0))
+	b = appendNumber(appendNumber(b, r.seed), r.grace)
 	limits := ""
 	if r.limits != (plainLimits{}) {
 		text, err := json.Marshal(r.limits)
@@ -173,7 +179,7 @@ func decodeRequest(message []byte) (*request, error) {
 	serial, bits := p.number(math.MaxInt), p.number(allSwitches)
 	r := &request{
 		serial: serial, hasEntrypoint: bits&hasEntrypoint != 0, terminal: bits&isTerminal != 0, stoppable: bits&isStoppable != 0,
-		fresh: bits&isFresh != 0, stats: bits&wantsStats != 0,
+		fresh: bits&isFresh != 0, stats: bits&wantsStats != 0, countFuel: bits&countsFuel != 0,
 	}
 	for _, s := range []*stream{&r.stdin, &r.stdout, &r.stderr} {
 		*s = stream(p.number(int(joined)))
@@ -183,6 +189,7 @@ func decodeRequest(message []byte) (*request, error) {
 	}
 	r.Dir, r.User = p.text(), p.text()
 	r.rows, r.columns = p.number(maxSize), p.number(maxSize)
+	r.seed, r.grace = int(p.any()), time.Duration(p.number(math.MaxInt))
 	limits := p.bytes()
 	if r.input = bytes.Clone(p.bytes()); r.input == nil {
 		r.input = []byte{}
@@ -200,7 +207,8 @@ func decodeRequest(message []byte) (*request, error) {
 func (r *request) command() *runtime.Cmd {
 	c := &runtime.Cmd{
 		Args: r.Args, Env: r.Env, Dir: r.Dir, User: r.User,
-		Limits: runtime.Limits(r.limits), Stoppable: r.stoppable, Fresh: r.fresh,
+		Limits: runtime.Limits(r.limits), Seed: uint64(r.seed), Grace: r.grace,
+		Stoppable: r.stoppable, Fresh: r.fresh, CountFuel: r.countFuel,
 	}
 	if r.hasEntrypoint {
 		c.Entrypoint = append([]string{}, r.Entrypoint...)

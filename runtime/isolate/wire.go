@@ -22,7 +22,7 @@ func appendTexts(b []byte, list []string) []byte {
 	return b
 }
 
-func appendNumber[N ~int | ~uint8](b []byte, n N) []byte { return binary.AppendUvarint(b, uint64(n)) }
+func appendNumber[N ~int | ~int64 | ~uint8](b []byte, n N) []byte { return binary.AppendUvarint(b, uint64(n)) }
 
 // parser takes a message apart. After a failure all that it gives is zero.
 type parser struct {
@@ -32,14 +32,24 @@ type parser struct {
 
 func (p *parser) fail() { p.rest, p.failed = nil, true }
 
-// number gives one of at most max.
-func (p *parser) number(max int) int {
+// any gives a number.
+func (p *parser) any() uint64 {
 	n, size := binary.Uvarint(p.rest)
-	if size <= 0 || n > uint64(max) {
+	if size <= 0 {
 		p.fail()
 		return 0
 	}
 	p.rest = p.rest[size:]
+	return n
+}
+
+// number gives one of at most max.
+func (p *parser) number(max int) int {
+	n := p.any()
+	if n > uint64(max) {
+		p.fail()
+		return 0
+	}
 	return int(n)
 }
 
