@@ -99,6 +99,7 @@ type digesting struct {
 	hash   hash.Hash
 	tree   *seenTree
 	buffer []byte
+	files  int64
 }
 
 func (d *digesting) match(c *copying, m *match) error {
@@ -139,6 +140,10 @@ func (d *digesting) symlink(at *directory, file sourceFile, target string) error
 }
 
 func (d *digesting) file(at *directory, file sourceFile) error {
+	d.files++
+	if err := tooMany(d.files, at.path); err != nil {
+		return err
+	}
 	sum, err := d.tree.digest(d.ctx, at.path, file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", quote(at.path), bare(err))

@@ -27,6 +27,7 @@ type edit struct {
 	epoch  time.Time
 	filled map[uint64]filling // by inode number of tree
 	size   int64              // of what is to be filled in
+	files  int64              // that were created
 	apart  bool               // its layer does not depend on those below
 
 	cleanup []func() error
@@ -159,13 +160,23 @@ func (e *edit) clear(name string) error {
 // boxLimits are what a box must keep to, so that it can be unpacked.
 var boxLimits = oci.DefaultLimits()
 
+// tooMany refuses more files than a box can hold, of which name is one.
+func tooMany(files int64, name string) error {
+	if files <= boxLimits.Files {
+		return nil
+	}
+	return withHint(fmt.Errorf("with %s there are more than %d files, which is all that a box can hold", quote(name), boxLimits.Files),
+		"leave some out by .boxignore, or put them into an archive")
+}
+
 // create makes a regular file whose contents come later.
 func (e *edit) create(name string, a attributes, c content) error {
 	if e.size += c.size; e.size > boxLimits.Bytes {
 		return withHint(fmt.Errorf("with %s the files come to more than %s, which is all that a box can hold", quote(name), units.BytesSize(float64(boxLimits.Bytes))),
 			"leave large files out by .boxignore, and mount them when the box is run")
 	}
-	if err := e.clear(name); err != nil {
+	e.files++
+	if err := errors.Join(tooMany(e.files, name), e.clear(name)); err != nil {
 		return err
 	}
 	f, err := e.tree.Open(name, vfs.O_WRONLY|vfs.O_CREATE|vfs.O_EXCL|vfs.O_NOFOLLOW, 0o600)

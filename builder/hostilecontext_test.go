@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"boxer.dev/oci"
 )
 
 // TestSocketInContext is the hole of a context that holds what cannot be read to an end.
@@ -135,6 +137,28 @@ func TestHugeSparseFile(t *testing.T) {
 		_, err := Build(t.Context(), Options{Boxfile: mustParse(t, "FROM scratch\nCOPY . /\n"), Context: tree.root})
 		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(hintOf(err), ".boxignore") {
 			t.Errorf("%d files of %d bytes: got %v (hint %q)", test.files, test.size, err, hintOf(err))
+		}
+	}
+}
+
+// TestTooManyFiles: more files than a box can hold are refused while they are counted, not when all of them are in a layer.
+func TestTooManyFiles(t *testing.T) {
+	limit := boxLimits.Files
+	boxLimits.Files = 3
+	defer func() { boxLimits.Files = limit }()
+	tree, _ := openTree(t, "d/1", "d/2", "d/3", "e/4")
+	store, err := oci.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cache := range []*oci.Cache{nil, store.Cache()} {
+		_, err := Build(t.Context(), Options{Boxfile: mustParse(t, "FROM scratch\nCOPY d /d/\n"), Context: tree.root, Cache: cache})
+		if err != nil {
+			t.Errorf("three files: %v", err)
+		}
+		_, err = Build(t.Context(), Options{Boxfile: mustParse(t, "FROM scratch\nCOPY . /\n"), Context: tree.root, Cache: cache})
+		if err == nil || !strings.Contains(err.Error(), "with e/4 there are more than 3 files") && !strings.Contains(err.Error(), "with /e/4 there are") {
+			t.Errorf("four files: %v", err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -522,5 +523,48 @@ func TestCaptureEnds(t *testing.T) {
 	box = load(t, e, layered(t, e, map[string][]byte{"p": initialised(nil, nil)}))
 	if taken, err := box.Capture(ctx, &Cmd{Args: []string{"/p"}}, new(bytes.Buffer)); err == nil && taken == nil {
 		t.Error("neither an image nor an error")
+	}
+}
+
+// A close look at the cache finds what is not what the box's layer gives, wherever that is.
+func TestExamineCache(t *testing.T) {
+	dir := t.TempDir()
+	e := newEngine(t, Options{CacheDir: dir})
+	root := imaged(t, e, initialised(nil, nil))
+	prints(t, load(t, e, root), Cmd{}, "*#")
+	for _, test := range []struct {
+		suffix  string
+		examine func(repair bool) (Examined, error)
+	}{
+		{".image", func(repair bool) (Examined, error) {
+			return ExamineImages(dir, repair, slices.Values([]*oci.Rootfs{root}))
+		}},
+		{".code", func(repair bool) (Examined, error) { return ExamineCode(dir, repair) }},
+	} {
+		if found, err := test.examine(false); err != nil || found.Whole == 0 || len(found.Damaged) > 0 {
+			t.Fatalf("%s: %+v, %v", test.suffix, found, err)
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "*"+test.suffix))
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		contents, err := os.ReadFile(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		place := 100
+		if test.suffix == ".code" {
+			place = len(contents) - 1
+		}
+		contents[place] ^= 1
+		if err := errors.Join(os.Remove(files[0]), os.WriteFile(files[0], contents, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := test.examine(true); err != nil || len(found.Damaged) != 1 {
+			t.Errorf("%s changed: %+v, %v", test.suffix, found, err)
+		}
+		if found, err := test.examine(false); err != nil || len(found.Damaged) != 0 {
+			t.Errorf("%s repaired: %+v, %v", test.suffix, found, err)
+		}
 	}
 }
