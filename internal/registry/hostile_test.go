@@ -294,7 +294,7 @@ func TestPlainHTTP(t *testing.T) {
 // What a registry names for tokens and uploads leads no further inside than its redirects: a login must not become a request to
 // this machine's own services.
 func TestRealmInside(t *testing.T) {
-	for _, realm := range []string{"http://127.0.0.1:8080/admin", "http://localhost:2375/containers", "https://169.254.169.254/latest", "https://10.0.0.1/", "http://[::1]:9000/"} {
+	for _, realm := range []string{"http://127.0.0.1:8080/admin", "http://localhost:2375/containers", "https://169.254.169.254/latest", "https://10.0.0.1/", "https://localhost:9000/", "https://127.1/"} {
 		asked := &asks{realm: realm}
 		registry, err := name.NewRegistry("registry.example")
 		check(t, err)
