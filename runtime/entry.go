@@ -90,7 +90,7 @@ func (e *entry) read(file *os.File, f form) error {
 	}
 	e.code.segment = segment{file: file, at: wholePages(end), size: int64(binary.LittleEndian.Uint64(numbers))}
 	copy(e.module[:], numbers[8:])
-	if info, err := file.Stat(); err != nil || e.code.segment.at+e.code.segment.size != info.Size() {
+	if info, err := file.Stat(); err != nil || e.code.segment.size < 0 || e.code.segment.at+e.code.segment.size != info.Size() {
 		return errors.Join(errDamaged, err)
 	}
 	wanted := &e.standIn

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -183,6 +184,7 @@ func FuzzUtilities(f *testing.F) {
 		}
 		u, _ := Lookup(args[0])
 		var out, errs bytes.Buffer
+		defer time.AfterFunc(20*time.Second, func() { panic(fmt.Sprintf("%q does not end", args)) }).Stop()
 		status := u(ctx, &Env{FS: tree, Args: args, Stdin: bytes.NewReader(input), Stdout: &capped{&out}, Stderr: &capped{&errs}})
 		if status < 0 || status > 255 {
 			t.Errorf("%q: status %d", args, status)

@@ -118,3 +118,24 @@ func ExampleProject_Boxfile() {
 	// CMD ["python", "-m", "tool"]
 	// pip download -d wheels --only-binary :all: --platform any --python-version 3.13 -r requirements.txt
 }
+
+// FuzzFind: whatever the files of a project say, the Boxfile that is made of it is one, and its name can be a box's.
+func FuzzFind(f *testing.F) {
+	f.Add("[project]\nname = 'Ünï \x1b'\ndependencies = ['a;b', \"c\\nRUN x\"]\n[project.scripts]\nx = 'a:b'\n", "-r other\n", "import flask\n")
+	f.Add("[tool.poetry]\nname='x'\n[tool.poetry.scripts]\ny = {callable='z'}\n", "", "if __name__ == '__main__':\n")
+	f.Fuzz(func(t *testing.T, pyproject, requirements, main string) {
+		files := fstest.MapFS{
+			"pyproject.toml": {Data: []byte(pyproject)}, "requirements.txt": {Data: []byte(requirements)}, "main.py": {Data: []byte(main)},
+		}
+		p, err := Find(files)
+		if err != nil {
+			return
+		}
+		if name := p.NameOf("dir"); name == "" || strings.ContainsFunc(name, func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
+			t.Errorf("name %q", name)
+		}
+		if _, err := builder.Parse("Boxfile", strings.NewReader(p.Boxfile("python:3.13"))); err != nil {
+			t.Errorf("%v\n%s", err, p.Boxfile("python:3.13"))
+		}
+	})
+}

@@ -50,7 +50,7 @@ func FuzzAnswers(f *testing.F) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		client, _ := impatient(Options{Keychain: password{}})
+		client, _ := impatient(Options{Keychain: password{}, Backoff: Backoff{Stall: 50 * time.Millisecond}})
 		store := newStore(t)
 		host := strings.TrimPrefix(server.URL, "http://")
 		if _, err := client.Pull(ctx, store, host+"/app"); err == nil {

@@ -2,7 +2,9 @@ package memory_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -296,4 +298,42 @@ func BenchmarkNew(b *testing.B) {
 			}
 		})
 	}
+}
+
+// FuzzCacheFile opens files of the cache whose sums are right, whatever they say of themselves.
+func FuzzCacheFile(f *testing.F) {
+	dir := f.TempDir()
+	stored := encode(f, random(1, 1), nil)
+	d, err := memory.DigestOf(stored)
+	if err != nil {
+		f.Fatal(err)
+	}
+	open(f, dir, stored, nil)
+	name := filepath.Join(dir, d.String()+".image")
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(len(whole)-wasmPage-8, whole[wasmPage:len(whole)-8])
+	f.Add(0, []byte(`{"Size":18446744073709486080}`))
+	f.Fuzz(func(t *testing.T, pages int, head []byte) {
+		content := make([]byte, max(pages, 0)%(4*wasmPage))
+		content = append(content, head...)
+		content = binary.LittleEndian.AppendUint32(content, uint32(len(head)))
+		content = binary.LittleEndian.AppendUint32(content, crc32.Checksum(head, crc32.MakeTable(crc32.Castagnoli)))
+		_ = os.Remove(name)
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		i, err := (memory.Cache{Dir: dir}).Lookup(d)
+		if err != nil {
+			return
+		}
+		for _, b := range i.Bytes() {
+			_ = b
+		}
+		if err := i.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
