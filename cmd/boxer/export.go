@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"boxer.dev/internal/export"
+	"boxer.dev/oci"
+	"boxer.dev/runtime"
 )
 
 func exportCommand(a *app) *cobra.Command {
@@ -41,6 +44,8 @@ func (a *app) export(ctx context.Context, spec, ref string) error {
 		return err
 	}
 	results := &results{outputs: []export.Output{output}, stdout: a.stdout}
+	engine := &lazyEngine{sync.OnceValues(func() (*runtime.Engine, error) { return a.engine(ctx, a.compiling, a.warn) })}
+	results.module = func(root *oci.Rootfs) ([]byte, error) { return standaloneModule(engine.start, root, a.warn) }
 	if err := results.check(); err != nil {
 		return err
 	}

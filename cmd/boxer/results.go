@@ -42,7 +42,7 @@ type results struct {
 	iidFile, metadata   string
 	stdout              io.Writer
 	module              func(root *oci.Rootfs) ([]byte, error) // makes one of the box
-	silent              bool // nothing is printed, not even what --quiet leaves
+	silent              bool                                   // nothing is printed, not even what --quiet leaves
 	// taken is given the box when it is where it is to be; nil: nobody wants it.
 	taken func(*oci.Store, v1.Image, *oci.Rootfs) error
 }
