@@ -1,11 +1,14 @@
 package oci
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,15 +112,32 @@ func (c *Cache) parse(key string) (*CacheRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(file, maxRecord))
+	data, err := io.ReadAll(io.LimitReader(file, sumSize+maxRecord))
 	if err != nil {
 		return nil, err
 	}
+	if bytes.HasPrefix(data, []byte("{")) {
+		return nil, fs.ErrNotExist // as boxer kept them before it summed them
+	}
 	record := &CacheRecord{Used: info.ModTime()}
-	if err := json.Unmarshal(data, record); err != nil || record.Key != key {
+	if data = unsummed(data); data == nil || json.Unmarshal(data, record) != nil || record.Key != key {
 		return nil, fmt.Errorf("%w: record %.12s of the build cache", ErrCorrupt, key)
 	}
 	return record, nil
+}
+
+// A record is kept as a line with its SHA-256, in hexadecimal digits, and then JSON: a build goes by what it says, and by
+// whether it says that there is a layer.
+const sumSize = 2*sha256.Size + 1
+
+func summed(data []byte) []byte { return fmt.Appendf(nil, "%x\n%s", sha256.Sum256(data), data) }
+
+// unsummed gives what was summed; nil if the sum is another.
+func unsummed(file []byte) []byte {
+	if len(file) < sumSize || !bytes.Equal(summed(file[sumSize:]), file) {
+		return nil
+	}
+	return file[sumSize:]
 }
 
 // check compares a layer's blob with the record. Its digest is not computed, as little as that of an image's: it was when the
@@ -161,7 +181,7 @@ func (c *Cache) Put(key CacheKey, record *CacheRecord, layer v1.Layer) error {
 	if len(data) >= maxRecord {
 		return fmt.Errorf("record %.12s: %w", record.Key, ErrTooLarge)
 	}
-	return c.write(record.Key, data)
+	return c.write(record.Key, summed(data))
 }
 
 func (c *Cache) putLayer(layer v1.Layer) (*CachedLayer, error) {

@@ -68,7 +68,7 @@ func FuzzTrap(f *testing.F) {
 			return
 		}
 		for _, frame := range trap.Frames {
-			if strings.IndexFunc(frame, unicode.IsControl) >= 0 || len(frame) > maxFrame*2 {
+			if strings.IndexFunc(frame, unicode.IsControl) >= 0 || len(frame) > 3*maxFrame+3 {
 				t.Errorf("%q", frame)
 			}
 		}
