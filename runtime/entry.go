@@ -74,23 +74,21 @@ func openEntry(name string, f form) (*entry, error) {
 }
 
 func (e *entry) read(file *os.File, f form) error {
-	table := make([]byte, entryTable)
-	if _, err := file.ReadAt(table, 0); err != nil {
+	raw := make([]byte, entryTable)
+	if _, err := file.ReadAt(raw, 0); err != nil {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
-	if crc32.Checksum(table[4:], castagnoli) != binary.LittleEndian.Uint32(table) {
-		return errDamaged
+	t, err := readTable(raw)
+	if err != nil {
+		return err
 	}
-	var sums [entryParts]uint32
-	var lengths [entryParts]int64
-	numbers, end := table[4:], int64(entryTable)
-	for i := range sums {
-		lengths[i], sums[i] = int64(binary.LittleEndian.Uint32(numbers)), binary.LittleEndian.Uint32(numbers[4:])
-		numbers, end = numbers[8:], end+lengths[i]
+	end := int64(entryTable)
+	for _, length := range t.lengths {
+		end += length
 	}
-	e.code.segment = segment{file: file, at: wholePages(end), size: int64(binary.LittleEndian.Uint64(numbers))}
-	copy(e.module[:], numbers[8:])
-	if info, err := file.Stat(); err != nil || e.code.segment.size < 0 || e.code.segment.at+e.code.segment.size != info.Size() {
+	e.code.segment = segment{file: file, at: wholePages(end), size: t.code}
+	e.module = t.module
+	if info, err := file.Stat(); err != nil || t.code < 0 || e.code.segment.at+e.code.segment.size != info.Size() {
 		return errors.Join(errDamaged, err)
 	}
 	wanted := &e.standIn
@@ -100,14 +98,36 @@ func (e *entry) read(file *os.File, f form) error {
 	at := int64(entryTable)
 	for i, part := range e.parts() {
 		if part == &e.code.front || part == &e.code.back || part == wanted {
-			*part = make([]byte, lengths[i])
-			if _, err := file.ReadAt(*part, at); err != nil || crc32.Checksum(*part, castagnoli) != sums[i] {
+			*part = make([]byte, t.lengths[i])
+			if _, err := file.ReadAt(*part, at); err != nil || crc32.Checksum(*part, castagnoli) != t.sums[i] {
 				return errors.Join(errDamaged, err)
 			}
 		}
-		at += lengths[i]
+		at += t.lengths[i]
 	}
 	return nil
+}
+
+// table is what an entry's file begins with.
+type table struct {
+	sums    [entryParts]uint32
+	lengths [entryParts]int64
+	code    int64 // its length
+	module  digest
+}
+
+func readTable(raw []byte) (t table, err error) {
+	if crc32.Checksum(raw[4:], castagnoli) != binary.LittleEndian.Uint32(raw) {
+		return t, errDamaged
+	}
+	numbers := raw[4:]
+	for i := range t.sums {
+		t.lengths[i], t.sums[i] = int64(binary.LittleEndian.Uint32(numbers)), binary.LittleEndian.Uint32(numbers[4:])
+		numbers = numbers[8:]
+	}
+	t.code = int64(binary.LittleEndian.Uint64(numbers))
+	copy(t.module[:], numbers[8:])
+	return t, nil
 }
 
 // shown gives what the engine is shown for the module.

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
 
+	"boxer.dev/internal/compiled"
 	"boxer.dev/internal/registry"
 	"boxer.dev/oci"
 )
@@ -26,15 +26,15 @@ func pushAttached(ctx context.Context, client *registry.Client, store *oci.Store
 	return nil
 }
 
-// pullAttached brings what a registry has about a box that was just pulled.
+// pullAttached brings what a registry has about a box that was just pulled, but for machine code.
 func pullAttached(ctx context.Context, client *registry.Client, store *oci.Store, ref string, digest v1.Hash) error {
 	img, err := store.Image(digest.String())
 	if err != nil {
 		return err
 	}
-	subject, err := partial.Descriptor(img)
+	subject, err := descriptorOf(img)
 	if err != nil {
 		return err
 	}
-	return client.PullArtifacts(ctx, store, ref, v1.Descriptor{MediaType: subject.MediaType, Size: subject.Size, Digest: subject.Digest})
+	return client.PullArtifacts(ctx, store, ref, subject, compiled.Type)
 }

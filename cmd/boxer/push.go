@@ -17,6 +17,7 @@ import (
 func pushCommand(a *app) *cobra.Command {
 	var o remoteOptions
 	var all bool
+	var code codeOptions
 	command := &cobra.Command{
 		Use:   "push [OPTIONS] NAME[:TAG]",
 		Short: "Send a box to a registry",
@@ -29,7 +30,10 @@ signatures, what is in it, how it was built) goes with it. Printed is the box's 
   boxer push ghcr.io/me/app:1`,
 		Args:              arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeStored,
-		RunE: func(command *cobra.Command, args []string) error {
+		RunE: func(command *cobra.Command, args []string) (err error) {
+			if o.codeKey, err = a.codeKey(code); err != nil {
+				return err
+			}
 			if all {
 				return a.pushAll(command.Context(), o, args[0])
 			}
@@ -38,6 +42,7 @@ signatures, what is in it, how it was built) goes with it. Printed is the box's 
 	}
 	o.bind(command.Flags())
 	o.bindReferrers(command.Flags())
+	code.bind(command.Flags())
 	command.Flags().BoolVarP(&all, "all-tags", "a", false, "push every tag that NAME has in the local store")
 	return command
 }
@@ -93,6 +98,11 @@ func (a *app) push(ctx context.Context, o remoteOptions, ref string) error {
 	digest, err := a.transfer(o, "pushing", "pushed", ref, func(client *registry.Client) (v1.Hash, error) {
 		if o.referrers {
 			if err := pushAttached(ctx, client, store, img, ref); err != nil {
+				return v1.Hash{}, err
+			}
+		}
+		if o.codeKey != nil {
+			if err := a.pushCode(ctx, client, store, img, ref, o.codeKey); err != nil {
 				return v1.Hash{}, err
 			}
 		}
@@ -166,6 +176,11 @@ func (a *app) pull(ctx context.Context, o remoteOptions, ref string) error {
 		}
 		if err == nil && o.referrers {
 			if err := pullAttached(ctx, client, store, ref, digest); err != nil {
+				a.warn(err)
+			}
+		}
+		if err == nil && o.trust != nil {
+			if err := a.pullCode(ctx, client, store, ref, digest, o.trust); err != nil {
 				a.warn(err)
 			}
 		}

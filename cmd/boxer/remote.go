@@ -15,13 +15,15 @@ import (
 
 	"boxer.dev/builder"
 	"boxer.dev/internal/registry"
+	"boxer.dev/internal/signature"
 	"boxer.dev/oci"
 )
 
 // remoteOptions are the flags of all commands that talk to registries.
 type remoteOptions struct {
 	insecure, quiet, referrers bool
-	trust                      *trust // nil: whatever is pulled is welcome
+	trust                      *trust                // nil: whatever is pulled is welcome
+	codeKey                    *signature.PrivateKey // signs machine code that is pushed; nil: there is none
 }
 
 func (o *remoteOptions) bind(flags *pflag.FlagSet) {

@@ -117,14 +117,25 @@ func (a *app) openForVerification(ctx context.Context, o verifyOptions, store *o
 	if v.artifacts, err = store.Artifacts(v.subject.Digest); err != nil {
 		return nil, err
 	}
-	if !local || len(v.artifacts) == 0 && namesRegistry(ref) {
-		attached, err := client.Artifacts(ctx, ref, v.subject)
-		if err != nil && !local {
-			return nil, err
-		}
-		v.artifacts = append(v.artifacts, attached...)
+	if local && (!namesRegistry(ref) || v.isSigned(o.key)) {
+		return v, nil
 	}
+	attached, err := client.Artifacts(ctx, ref, v.subject)
+	if err != nil && !local {
+		return nil, err
+	}
+	v.artifacts = append(v.artifacts, attached...)
 	return v, nil
+}
+
+// isSigned tells whether what is known so far is enough, without saying why it is not.
+func (v *verification) isSigned(keyFile string) bool {
+	t, err := newTrust(keyFile)
+	if err != nil || t == nil {
+		return len(v.artifacts) > 0
+	}
+	_, err = t.key.Check(v.subject.Digest, v.artifacts)
+	return err == nil
 }
 
 // look checks digests and signatures, and tells of each.
