@@ -106,9 +106,7 @@ func (d *descriptor) readv(c call, v iovecs) (uint32, errno) {
 		if done > 0 && !d.readable().ready {
 			return 0, nil
 		}
-		n, err := d.read(c.ctx, p, wait)
-		c.endWith(err)
-		return n, err
+		return d.inPieces(c, p, func(p []byte, _ int) (int, error) { return d.read(c.ctx, p, wait) })
 	})
 }
 
@@ -155,10 +153,30 @@ func (d *descriptor) writev(c call, v iovecs) (uint32, errno) {
 		return uint32(n), 0
 	}
 	return v.each(func(p []byte, _ int) (int, error) {
-		n, err := d.write(c.ctx, p, wait)
-		c.endWith(err)
-		return n, err
+		return d.inPieces(c, p, func(p []byte, _ int) (int, error) { return d.write(c.ctx, p, wait) })
 	})
+}
+
+// transferPiece is what moves to or from a file between looks at the context, in bytes: less than a millisecond's work.
+const transferPiece = 1 << 20
+
+// inPieces calls f with one piece of a buffer after another until it transfers less than a piece. What is no file of a tree
+// gets the buffer as it is, since it waits and looks at the context itself.
+func (d *descriptor) inPieces(c call, p []byte, f func(p []byte, done int) (int, error)) (done int, err error) {
+	piece := len(p)
+	if n, ok := d.object.(*node); ok {
+		piece, p = transferPiece, n.bounded(p)
+	}
+	for {
+		part := p[done:min(len(p), done+piece)]
+		n, err := f(part, done)
+		done += n
+		c.endWith(err)
+		if err != nil || n < len(part) || done == len(p) {
+			return done, err
+		}
+		c.endWith(c.ctx.Err())
+	}
 }
 
 // joined returns the contents of v as one buffer, cut at transferSize, so that
@@ -178,7 +196,7 @@ func (c call) joined(v iovecs) []byte {
 // fdPread: fd, iovs, iovs_len, offset, nread*.
 func fdPread(c call) errno {
 	return c.positioned(rightFdRead|rightFdSeek, func(n *node, p []byte, at int64) (int, error) {
-		return endIsZero(n.ReadAt(n.bounded(p), min(at, vfs.MaxFileSize)))
+		return endIsZero(n.ReadAt(p, min(at, vfs.MaxFileSize)))
 	})
 }
 
@@ -188,7 +206,7 @@ func fdPwrite(c call) errno {
 		if at > vfs.MaxFileSize {
 			return 0, errnoFbig
 		}
-		return n.WriteAt(n.bounded(p), at)
+		return n.WriteAt(p, at)
 	})
 	if e != 0 {
 		return e
@@ -210,7 +228,10 @@ func (c call) positioned(needed rights, f func(n *node, p []byte, at int64) (int
 		return errnoInval
 	}
 	offset = min(offset, vfs.MaxFileSize+1) // beyond, all offsets are alike
-	done, e := v.each(func(p []byte, done int) (int, error) { return f(n, p, offset+int64(done)) })
+	d := &c.files.entries[c.u32(0)]
+	done, e := v.each(func(p []byte, before int) (int, error) {
+		return d.inPieces(c, p, func(p []byte, done int) (int, error) { return f(n, p, offset+int64(before+done)) })
+	})
 	if e != 0 {
 		return e
 	}

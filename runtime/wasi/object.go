@@ -106,11 +106,11 @@ func (n *node) stat() (vfs.Stat, error) { return n.Stat() }
 func (n *node) close() error            { return n.Close() }
 
 func (n *node) read(_ context.Context, p []byte, _ bool) (int, error) {
-	return endIsZero(n.Read(n.bounded(p)))
+	return endIsZero(n.Read(p))
 }
 
 func (n *node) write(_ context.Context, p []byte, _ bool) (int, error) {
-	return n.Write(n.bounded(p))
+	return n.Write(p)
 }
 
 func (n *node) bounded(p []byte) []byte {
