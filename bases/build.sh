@@ -122,7 +122,7 @@ build() {
 	compile '' "$PROFILE"
 	step root 'laying out the root' "$BASES/root/tree.sh" "$(stamp unpack)"
 	step tree 'laying out Python' "$python/tree.sh" "$(stamp link)" "$python/install_wheel.py" \
-		$(find "$python/pip" -type f | sort)
+		"$python"/library/*.py $(find "$python/pip" -type f | sort)
 	step pack 'packing' "$BASES/pack.sh" "$(stamp tree)" "$(stamp root)" "$BASES"/pack/*.go \
 		$(for file in $imagers; do echo "$BASES/../$file"; done)
 }

@@ -8,7 +8,7 @@ rm -rf "$objects"
 mkdir -p "$objects"
 
 # Names that wasi-libc defines together with others, taken over by ours.
-wraps='__wasilibc_find_relpath_alloc _exit chdir chmod fchmod fchmodat fcntl fpathconf ioctl mkdir mkdirat open openat pathconf'
+wraps='__wasi_poll_oneoff __wasilibc_find_relpath_alloc _exit chdir chmod clock_nanosleep fchmod fchmodat fcntl fpathconf ioctl mkdir mkdirat open openat pathconf'
 
 for file in "$here"/*.c; do
 	name=${file##*/}

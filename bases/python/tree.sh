@@ -23,6 +23,7 @@ lay_library() {
 	(cd "$SRC/python/Lib" && tar -cf - \
 		--exclude=./test --exclude=./idlelib --exclude=./tkinter --exclude=./turtledemo --exclude=./turtle.py \
 		--exclude=./ensurepip/_bundled --exclude=__pycache__ --exclude='*.exe' .) | tar -C "$dest" -xf -
+	cp "$BASES"/python/library/*.py "$dest"
 	# The compiler's path is that of the copy of this recipe which compiled: the cache serves all of them.
 	cc=$(sed -n 's|^CC=[[:space:]]*\(.*/python/cc\).*|\1|p' "$CROSS/Makefile")
 	sed -e "s|$cc|clang --target=wasm32-wasi|g" -e "s|$NATIVE/python|python$VERSION|g" \

@@ -128,7 +128,17 @@ void forget_environment(void)
 	PyDict_Clear(os_environ);
 }
 
-static int was_captured(const char *entry)
+int was_captured(const char *name)
+{
+	size_t length = strcspn(name, "=");
+
+	for (char **variable = variables; *variable; variable++)
+		if (strncmp(*variable, name, length) == 0 && (*variable)[length] == '=')
+			return 1;
+	return 0;
+}
+
+static int is_as_captured(const char *entry)
 {
 	char **variable = variables;
 
@@ -151,9 +161,10 @@ int same_environment(void)
 	for (char **entry = environ; entry && *entry; entry++) {
 		if (!acts(*entry))
 			continue;
-		if (!was_captured(*entry))
+		if (is_as_captured(*entry))
+			count++;
+		else if (was_captured(*entry) || !can_follow(*entry))
 			return 0;
-		count++;
 	}
 	for (char **variable = variables; *variable; variable++)
 		count--;

@@ -258,6 +258,13 @@ static int end(PyThreadState *thread)
 	return flush_std_files();
 }
 
+int end_run(void)
+{
+	PyThreadState *thread = _PyThreadState_GET();
+
+	return captured.modules ? end(thread) : Py_FinalizeEx();
+}
+
 int run_captured(void)
 {
 	PyThreadState *thread = _PyThreadState_GET();

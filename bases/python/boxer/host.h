@@ -42,6 +42,12 @@ BOXER_HOST(fd_dup2) int boxer_fd_dup2(int fd, int to);
 BOXER_HOST(pipe) int boxer_pipe(uint32_t out[2]);
 BOXER_HOST(tty_size) int boxer_tty_size(int fd, uint32_t out[2]);
 
+// What an embedding program lends (functions.c) and says (session.c); docs/embedding.md.
+BOXER_HOST(call) int boxer_call(const char *name, size_t name_len, const char *args, size_t len, int *out);
+BOXER_HOST(functions) int boxer_functions(char *buf, size_t len, size_t *used);
+BOXER_HOST(source) int boxer_source(char *buf, size_t len);
+BOXER_HOST(result) int boxer_result_part(int kind, const char *text, size_t len);
+
 // Preview 1's own, which wasi-libc no longer declares: ends the run as the signal's default action does.
 __attribute__((import_module("wasi_snapshot_preview1"), import_name("proc_raise")))
 int boxer_proc_raise(int signal);

@@ -15,6 +15,10 @@
 
 #include <string.h>
 
+#include "functions.h"
+#include "session.h"
+#include "signals.h"
+
 // The hash seed of a captured interpreter is part of its memory: strings remember their hashes. It is fixed so that equal
 // builds stay equal; a run that sets PYTHONHASHSEED is not served.
 enum { hash_seed = 20130518 };
@@ -31,6 +35,8 @@ static PyStatus initialize(struct arguments args)
 	PyConfig config;
 	PyStatus status;
 
+	if (add_own_module() < 0)
+		return PyStatus_NoMemory();
 	PyPreConfig_InitPythonConfig(&before);
 	before.utf8_mode = 1;
 	status = Py_PreInitialize(&before);
@@ -86,7 +92,7 @@ static PyStatus capture_library(void)
 	status = initialize(args);
 	if (PyStatus_Exception(status))
 		return status;
-	if (import_warm_modules() < 0 || capture_end() < 0)
+	if (prepare_interrupts() < 0 || import_warm_modules() < 0 || prepare_session() < 0 || capture_end() < 0)
 		return failed("capturing the library failed");
 	freeze();
 	return status;
@@ -135,12 +141,15 @@ static PyStatus start_again(struct arguments args)
 PyStatus start_captured(struct arguments args)
 {
 	PyStatus status;
+	int streams = 0;
 
 	if (!captured_serves(args))
 		return start_again(args);
 	status = adopt_command_line(args, &serving.line);
 	if (!PyStatus_Exception(status))
-		status = renew_streams();
+		status = follow_variables(&streams);
+	if (!PyStatus_Exception(status))
+		status = renew_streams(streams);
 	if (PyStatus_Exception(status))
 		return status;
 	if (renew_environment() < 0 || renew_modules() < 0 || renew_site() < 0)

@@ -37,11 +37,22 @@ int capture_environment(void);
 // forget_environment empties os.environ.
 void forget_environment(void);
 
-// same_environment tells whether the run's would have acted the same way.
+// same_environment tells whether the run's would have acted the same way, but for what can be followed.
 int same_environment(void);
+
+// was_captured tells whether a variable has acted on the captured interpreter, with whatever value.
+int was_captured(const char *name);
 
 // renew_environment fills os.environ, and follows the locale and the time zone.
 int renew_environment(void);
+
+// variables.c
+
+// can_follow tells whether what a variable ("NAME=value") does to Python's start can be done afterwards.
+int can_follow(const char *entry);
+
+// follow_variables does that. It tells whether the standard streams depend on it.
+PyStatus follow_variables(int *streams);
 
 // directory.c
 
@@ -59,6 +70,9 @@ int capture_application(const char *statement);
 
 // forget_capture makes modules forget what they know of the capturing process. It is an error if that cannot be.
 int forget_capture(void);
+
+// forget_random makes a generator draw new entropy if it was seeded by entropy.
+void forget_random(PyObject *generator);
 
 // renew_modules gives them what they would have found out when the run imported them.
 int renew_modules(void);
@@ -93,8 +107,8 @@ int renew_site(void);
 // capture_streams flushes the standard streams and remembers what they were opened on.
 int capture_streams(void);
 
-// renew_streams keeps them if the run's are alike, else opens them anew.
-PyStatus renew_streams(void);
+// renew_streams keeps them if the run's are alike and they need not be opened anew.
+PyStatus renew_streams(int anew);
 
 // settle.c
 

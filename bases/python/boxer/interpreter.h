@@ -48,4 +48,7 @@ PyStatus start_captured(struct arguments args);
 // It returns the exit status.
 int run_captured(void);
 
+// end_run does the end alone. It returns a negative number if the streams could not be flushed.
+int end_run(void);
+
 #endif

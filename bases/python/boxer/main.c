@@ -3,7 +3,8 @@
 // The module is a reactor: _initialize runs C constructors, _start runs python3 on the run's command line, and
 // wizer.initialize (the convention of https://github.com/bytecodealliance/wizer) brings the interpreter up ahead of
 // time, so that a copy of the memory taken after it can be continued by _start any number of times. Asked before _start,
-// boxer.serves tells whether such a copy can do what the run wants; if not, the run is better off without one.
+// boxer.serves tells whether such a copy can do what the run wants; if not, the run is better off without one. In place of
+// _start, boxer.open begins a session (session.c). boxer.signal is in process.c.
 #include "interpreter.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <wasi/libc-environ.h>
 
 #include "clock.h"
+#include "session.h"
 
 #define EXPORT(name) __attribute__((export_name(name)))
 
@@ -74,6 +76,14 @@ EXPORT("boxer.serves") int boxer_serves(void)
 	return captured && captured_serves(args);
 }
 
+static void start(struct arguments args)
+{
+	PyStatus status = captured ? start_captured(args) : start_fresh(args);
+
+	if (PyStatus_Exception(status))
+		report_and_exit(status);
+}
+
 // leave ends the run. Returning says 0, and is cheaper than to make the host unwind the stack.
 static void leave(int status)
 {
@@ -85,9 +95,31 @@ static void leave(int status)
 EXPORT("_start") void boxer_start(void)
 {
 	struct arguments args = enter_run();
-	PyStatus status = captured ? start_captured(args) : start_fresh(args);
 
-	if (PyStatus_Exception(status))
-		report_and_exit(status);
+	start(args);
 	leave(captured && captured_serves(args) ? run_captured() : Py_RunMain());
+}
+
+EXPORT("boxer.open") void boxer_open(void)
+{
+	start(enter_run());
+	if (open_session() < 0) {
+		PyErr_Print();
+		exit(1);
+	}
+}
+
+// A session that ends has its exit functions called, and what the streams hold written.
+EXPORT("boxer.execute") int boxer_execute(size_t size)
+{
+	int ended = execute_source(size);
+
+	if (ended)
+		end_run();
+	return ended;
+}
+
+EXPORT("boxer.forked") void boxer_forked(void)
+{
+	forget_after_fork();
 }

@@ -1,5 +1,6 @@
 // A process of its own: descriptors that can be copied, pipes, who am I, signals to oneself.
 #include "host.h"
+#include "signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -169,7 +170,7 @@ int getgroups(int size, gid_t list[])
 	return 1;
 }
 
-// Signals: a box is one process and receives only what it sends to itself, so delivery is a function call.
+// Signals: a box is one process, so delivery is a function call: by the program, or by the host (boxer_signal).
 static void (*handlers[_NSIG])(int);
 
 void __SIG_IGN(int signal)
@@ -214,6 +215,20 @@ void (*signal(int number, void (*handler)(int)))(int)
 	old = handlers[number];
 	handlers[number] = handler;
 	return old;
+}
+
+// boxer_signal is called by the host, wherever the program is: at the head of a loop, or in a system call. As with signals
+// anywhere, little may be done there. It tells whether the signal has been taken; if not, its default action is left to
+// the host.
+__attribute__((export_name("boxer.signal"))) int boxer_signal(int number)
+{
+	if (!valid(number))
+		return 0;
+	if (handlers[number] != SIG_DFL) {
+		handlers[number](number);
+		return 1;
+	}
+	return interrupted_by(number) || ignored_by_default(number);
 }
 
 int raise(int number)

@@ -6,7 +6,9 @@
 #include <unistd.h>
 #include <wasi/api.h>
 
+#include "functions.h"
 #include "host.h"
+#include "signals.h"
 
 static const char own_path[] = "/usr/local/bin/python3";
 
@@ -94,6 +96,8 @@ PyStatus start_fresh(struct arguments args)
 	PyConfig config;
 	PyStatus status;
 
+	if (add_own_module() < 0)
+		return PyStatus_NoMemory();
 	PyPreConfig_InitPythonConfig(&before);
 	before.utf8_mode = 1;
 	status = Py_PreInitializeFromBytesArgs(&before, args.count, args.values);
@@ -104,5 +108,7 @@ PyStatus start_fresh(struct arguments args)
 		return status;
 	status = Py_InitializeFromConfig(&config);
 	PyConfig_Clear(&config);
+	if (!PyStatus_Exception(status) && prepare_interrupts() < 0)
+		return PyStatus_NoMemory();
 	return status;
 }

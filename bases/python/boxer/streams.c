@@ -42,9 +42,9 @@ int capture_streams(void)
 	return flush_std_files();
 }
 
-PyStatus renew_streams(void)
+PyStatus renew_streams(int anew)
 {
-	int same = 1;
+	int same = !anew;
 
 	for (int fd = 0; fd < 3 && same; fd++) {
 		struct kind now = kind_of(fd);

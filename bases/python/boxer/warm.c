@@ -218,11 +218,16 @@ int capture_application(const char *statement)
 	return from_here ? capture_script_folder() : 0;
 }
 
-static int forget_random(PyObject *object, void *type)
+void forget_random(PyObject *generator)
 {
-	if (PyObject_TypeCheck(object, (PyTypeObject *)type) && _PyRandom_Forget(object) &&
-		PyObject_SetAttrString(object, "gauss_next", Py_None) < 0)
+	if (_PyRandom_Forget(generator) && PyObject_SetAttrString(generator, "gauss_next", Py_None) < 0)
 		PyErr_Clear();
+}
+
+static int forget_if_random(PyObject *object, void *type)
+{
+	if (PyObject_TypeCheck(object, (PyTypeObject *)type))
+		forget_random(object);
 	return 1;
 }
 
@@ -234,7 +239,7 @@ static int forget_entropy(void)
 	Py_XDECREF(module);
 	if (type == NULL)
 		return -1;
-	PyUnstable_GC_VisitObjects(forget_random, type);
+	PyUnstable_GC_VisitObjects(forget_if_random, type);
 	Py_DECREF(type);
 	sqlite3_randomness(0, NULL);
 	return 0;
