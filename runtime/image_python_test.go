@@ -122,6 +122,7 @@ func TestPythonImageIsLikeAFreshStart(t *testing.T) {
 		"beside.py": "x = 'beside'",
 		"broken.py": "def f(:\n",
 		"raises.py": "def f():\n    raise KeyError('x')\nf()\n",
+		"rest.py":   "import sys; print(sys.stdin.readline(), sys.stdin.read())",
 	} {
 		if err := os.WriteFile(filepath.Join(scripts, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -136,6 +137,8 @@ func TestPythonImageIsLikeAFreshStart(t *testing.T) {
 		"print(sorted(globals()), sorted(dir(builtins)), gc.isenabled(), gc.get_threshold(), sys.getrecursionlimit());" +
 		"print(sys.getswitchinterval(), sys.gettrace(), sys.excepthook, sys.displayhook, sys.float_info, sys.getfilesystemencoding());" +
 		"print(signal.getsignal(signal.SIGINT), sys.is_finalizing(), sys.version, sys.hash_info, sys.implementation.name)"
+	const streams = "import sys; print(sys.flags, [(s.name, s.mode, s.encoding, s.errors, s.line_buffering, s.write_through, s.buffer)" +
+		" for s in (sys.stdin, sys.stdout, sys.stderr)]); sys.stdout.write('x'); import os; os._exit(0)"
 	for _, test := range []struct {
 		cmd  Cmd
 		args []string
@@ -171,6 +174,21 @@ func TestPythonImageIsLikeAFreshStart(t *testing.T) {
 		{Cmd{}, []string{"-c", "help('keywords')"}},
 		{Cmd{}, []string{"-c", "import this"}},
 		{Cmd{}, []string{"-c", "f = open('/tmp/x', 'w'); f.write('kept'); import os, atexit; atexit.register(lambda: print(os.path.getsize('/tmp/x')))"}},
+		{Cmd{Env: []string{"PYTHONUNBUFFERED=1"}}, []string{"-c", state}},
+		{Cmd{Env: []string{"PYTHONUNBUFFERED=1"}}, []string{"-c", streams}},
+		{Cmd{Env: []string{"PYTHONUNBUFFERED=0"}}, []string{"-c", streams}},
+		{Cmd{Env: []string{"PYTHONUNBUFFERED="}}, []string{"-c", streams}},
+		{Cmd{Env: []string{"PYTHONUNBUFFERED=yes"}, Stdin: strings.NewReader("print('first')\nimport sys; print(sys.stdin.read())\nrest\n")}, nil},
+		{Cmd{Env: []string{"PYTHONUNBUFFERED=1"}, Stdin: strings.NewReader("a\nb\n"), Mounts: mounts}, []string{"/scripts/rest.py"}},
+		{Cmd{Env: []string{"PYTHONDONTWRITEBYTECODE=1"}}, []string{"-c", state}},
+		{Cmd{Env: []string{"PYTHONDONTWRITEBYTECODE=0"}}, []string{"-c", state}},
+		{Cmd{Env: []string{"PYTHONDONTWRITEBYTECODE=1"}, Mounts: mounts}, []string{"-c", "import sys; sys.path[0] = '/scripts'; import beside, os; print(os.listdir('/scripts'))"}},
+		{Cmd{Env: []string{"PYTHONDONTWRITEBYTECODE=x", "PYTHONUNBUFFERED=x", "PYTHONIOENCODING=utf8", "PYTHONUTF8=1"}}, []string{"-c", state}},
+		{Cmd{Env: []string{"PYTHONIOENCODING=UTF-8"}}, []string{"-c", streams}},
+		{Cmd{Env: []string{"PYTHONUTF8=1"}}, []string{"-c", state}},
+		{Cmd{Env: []string{"PYTHONPATH=/scripts:/missing"}, Mounts: mounts}, []string{"-c", state + "; import beside; print(beside.__file__)"}},
+		{Cmd{Env: []string{"PYTHONPATH=/scripts"}, Mounts: mounts}, []string{"-m", "script"}},
+		{Cmd{Env: []string{"PYTHONPATH=/scripts", "PYTHONDONTWRITEBYTECODE=1"}, Mounts: mounts}, []string{"/scripts/script.py"}},
 		{Cmd{User: "nobody"}, []string{"-c", "import os, pwd; print(os.getuid(), pwd.getpwuid(os.getuid()))"}},
 	} {
 		// Readers are used up: each run gets its own.
@@ -218,6 +236,12 @@ func TestPythonFullInitialisation(t *testing.T) {
 		{nil, []string{"-B", "-c", "import sys; print(sys.dont_write_bytecode)"}, "True\n"},
 		{[]string{"PYTHONHASHSEED=1"}, []string{"-c", "print(hash('a'))"}, ""},
 		{[]string{"PYTHONHASHSEED=0"}, []string{"-c", "import sys; print(sys.flags.hash_randomization)"}, "0\n"},
+		{[]string{"PYTHONIOENCODING=latin1"}, []string{"-c", "import sys; print(sys.stdout.encoding)"}, "iso8859-1\n"},
+		{[]string{"PYTHONIOENCODING=utf-8:ignore"}, []string{"-c", "import sys; print(sys.stdout.errors)"}, "ignore\n"},
+		{[]string{"PYTHONPATH=x"}, []string{"-c", "import sys; print(sys.path[1])"}, "/x\n"},
+		{[]string{"PYTHONPATH=/x:"}, []string{"-c", "import sys; print(sys.path[1])"}, "/x\n"},
+		{[]string{"PYTHONPATH=/x/:/y/../z:/x"}, []string{"-c", "import sys; print(sys.path[1:3])"}, "['/x', '/z']\n"},
+		{[]string{"PYTHONPATH=/usr/local/lib/python3.13"}, []string{"-c", "import sys; print(sys.path[1:3])"}, ""},
 		{[]string{"PYTHONOPTIMIZE=1"}, []string{"-c", "print(__debug__)"}, "False\n"},
 		{[]string{"PYTHONWARNINGS=error"}, []string{"-c", "import sys; print(sys.warnoptions)"}, "['error']\n"},
 		{[]string{"PYTHONSAFEPATH=1"}, []string{"-c", "import sys; print(sys.flags.safe_path)"}, "True\n"},

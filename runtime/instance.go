@@ -205,6 +205,27 @@ func (i *instance) renew() {
 	i.ended = nil
 }
 
+// copy makes the instance, which is as new, equal to another one of its program and image that nothing runs in. All of
+// their globals that can change are exported.
+func (i *instance) copy(from *instance, globals []string) error {
+	if linear := from.module.Memory(); linear != nil {
+		wanted, _ := linear.Grow(0)
+		own, _ := i.module.Memory().Grow(0)
+		if _, ok := i.module.Memory().Grow(wanted - own); !ok {
+			return errMemory
+		}
+		if _, err := i.memory.CopyFrom(from.memory); err != nil {
+			return err
+		}
+	}
+	for _, name := range globals {
+		if global, ok := i.module.ExportedGlobal(name).(api.MutableGlobal); ok {
+			global.Set(from.module.ExportedGlobal(name).Get())
+		}
+	}
+	return nil
+}
+
 // touched is how many pages of memory are the instance's own.
 func (i *instance) touched() int {
 	if i.memory == nil {

@@ -131,3 +131,10 @@ func (t *tank) drain(i *instance) {
 		t.settle(int64(i.counter.Get()))
 	}
 }
+
+// stopCounting leaves the instance with nothing to use up: it asks for more as soon as it runs again.
+func (i *instance) stopCounting() {
+	if i.counter != nil {
+		i.counter.Set(0)
+	}
+}

@@ -17,8 +17,9 @@ const boxerModule = "boxer"
 type program struct {
 	wazero   wazero.Runtime
 	compiled wazero.CompiledModule
-	knowsDir bool  // asks for its working directory; others start at "/"
-	pools    pools // of instances, if it is restorable
+	globals  []string // that it exports
+	knowsDir bool     // asks for its working directory; others start at "/"
+	pools    pools    // of instances, if it is restorable
 }
 
 // unfitError says why a valid module is no program.
@@ -46,6 +47,11 @@ func newProgram(r wazero.Runtime, code *machineCode) (*program, error) {
 		}
 	}
 	p := &program{wazero: r, compiled: code.CompiledModule}
+	for _, e := range m.Exports {
+		if e.Kind == wasm.ExternGlobal {
+			p.globals = append(p.globals, e.Name)
+		}
+	}
 	host := hostFunctions{}
 	for _, i := range m.Imports {
 		switch i.Kind {

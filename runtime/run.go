@@ -114,23 +114,14 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 	s := &sandbox{engine: b.engine, box: b, cmd: c, tree: c.FS, since: time.Now()}
 	s.clock = s.slept.clock(c.Now)
 	s.clock.Off = c.Limits.NoClock
-	s.output.limit = c.Limits.Output
-	s.output.end = func() { s.end(s.reached(Limits{Output: c.Limits.Output}, OutcomeOutputLimit)) }
+	s.output.end = func() { s.end(s.reached(Limits{Output: s.output.limit}, OutcomeOutputLimit)) }
 	c.Stdout, c.Stderr = s.output.stream(c.Stdout, nil), s.output.stream(c.Stderr, &s.output.tail)
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	switch {
-	case c.Limits.Fuel > 0:
-		s.fuel = &fuel{limit: c.Limits.Fuel}
-	case c.CountFuel:
-		s.fuel = &fuel{limit: math.MaxInt64}
-	}
-	if c.Limits.CPU > 0 || c.Stats != nil {
-		s.cpu = &cpuAccount{limit: c.Limits.CPU, end: func() { s.over(s.reached(Limits{CPU: c.Limits.CPU}, OutcomeCPULimit), Deadline) }}
-	}
+	s.renew()
 	if s.tree == nil {
 		s.tree = b.tree.Fork()
 		s.configure(false)
@@ -156,6 +147,22 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 		}
 	}
 	return s, nil
+}
+
+// renew opens the accounts of time, fuel and output, with nothing on them.
+func (s *sandbox) renew() {
+	s.begun, s.grace, s.deadline, s.fuel, s.cpu = sync.Once{}, grace{}, nil, nil, nil
+	c := s.cmd
+	switch {
+	case c.Limits.Fuel > 0:
+		s.fuel = &fuel{limit: c.Limits.Fuel}
+	case c.CountFuel:
+		s.fuel = &fuel{limit: math.MaxInt64}
+	}
+	if limit := c.Limits.CPU; limit > 0 || c.Stats != nil {
+		s.cpu = &cpuAccount{limit: limit, end: func() { s.over(s.reached(Limits{CPU: limit}, OutcomeCPULimit), Deadline) }}
+	}
+	s.output.renew(c.Limits.Output)
 }
 
 // configure gives the run's own tree its properties.

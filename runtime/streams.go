@@ -32,6 +32,13 @@ func (o *output) stream(to io.Writer, tail *tail) *stream {
 	return &stream{to, o, tail}
 }
 
+// renew begins to count anew.
+func (o *output) renew(limit int64) {
+	o.written.Store(0)
+	o.limit = limit
+	o.tail.n = 0
+}
+
 var errOutputLimit = errors.New("the limit of output is reached")
 
 // Write writes until the run has used up what it may, and then ends it.

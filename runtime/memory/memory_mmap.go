@@ -170,8 +170,17 @@ func pagesOf(runs []span) (pages int) {
 	return pages
 }
 
-// span is a part of a memory: the offset of its first byte, and that of the first byte behind it.
-type span struct{ from, to uint64 }
+func (m *Memory) length() uint64 { return m.size }
+func (m *Memory) bytes() []byte  { return m.reserved[:m.size] }
+
+// own lists the pages that may differ from the image: where that cannot be told, all of them.
+func (m *Memory) own() ([]span, error) {
+	runs, err := m.written()
+	if errors.Is(err, errUnknownPages) {
+		return []span{{0, m.size}}, nil
+	}
+	return runs, err
+}
 
 var errUnknownPages = errors.New("this system does not tell which pages were written")
 

@@ -109,12 +109,16 @@ func (p *Process) start() error {
 	return p.openPreopens()
 }
 
-func (p *Process) openStreams() {
+func (p *Process) newStreams() {
 	p.stdin = newInput(p.Stdin, p.Terminal.Stdin, &p.Clock)
 	p.stdin.signals = &p.signals
 	p.stdin.patient = p.Patient
 	p.outputs[0] = newOutput(p.Stdout, p.Terminal.Stdout, 1, &p.Clock)
 	p.outputs[1] = newOutput(p.Stderr, p.Terminal.Stderr, 2, &p.Clock)
+}
+
+func (p *Process) openStreams() {
+	p.newStreams()
 	for fd, o := range []object{p.stdin, p.outputs[0], p.outputs[1]} {
 		p.files.put(uint32(fd), descriptor{description: &description{object: o}, base: o.rights()})
 	}

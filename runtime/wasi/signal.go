@@ -49,12 +49,17 @@ func (p *Process) Signal(s Signal) {
 
 // Forget drops the signals that have not been delivered.
 func (p *Process) Forget() {
-	p.signals.pending.Store(0)
+	p.signals.take()
 	p.signals.told = false
-	select {
-	case <-p.signals.wake:
+}
+
+// take gives the signals that are pending, a bit for each.
+func (s *signals) take() uint64 {
+	select { // first: a signal that comes between the two must leave something to wake up by
+	case <-s.wake:
 	default:
 	}
+	return s.pending.Swap(0)
 }
 
 // Signalled reports whether signals are on their way to the program of ctx.
@@ -78,7 +83,7 @@ func (p *Process) deliver(ctx context.Context, mod api.Module) {
 	defer leave()
 	p.signals.delivering = true
 	defer func() { p.signals.delivering = false }()
-	all := p.signals.pending.Swap(0)
+	all := p.signals.take()
 	for s := Signal(1); s < signalBits; s++ {
 		if all&(1<<s) != 0 && !p.hand(ctx, mod, s) && s != Deadline {
 			panic(sys.NewExitError(128 + uint32(s)))
