@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -19,19 +20,21 @@ type Resumable interface {
 	v1.Layer
 	// CompressedFrom is Compressed from an offset on.
 	CompressedFrom(offset int64) (io.ReadCloser, error)
+	// Context lasts as long as somebody wants the layer: Put does not wait longer for another process that fetches it.
+	Context() context.Context
 }
 
 // partialSuffix is that of downloads that are not complete, in the directory of temporary files.
 const partialSuffix = ".partial"
 
 // resumeBlob stores a blob by way of a file that outlives failures, until garbage is collected.
-func (s *Store) resumeBlob(want v1.Hash, size int64, open func(offset int64) (io.ReadCloser, error)) error {
+func (s *Store) resumeBlob(want v1.Hash, size int64, layer Resumable) error {
 	name, err := s.blobPath(want)
 	if err != nil {
 		return err
 	}
 	partial := filepath.Join(s.tempDir(), want.Hex+partialSuffix)
-	fetching, err := lockfile.Exclusive(partial + ".lock")
+	fetching, err := lockfile.ExclusiveUntil(layer.Context(), partial+".lock")
 	if err != nil {
 		return err
 	}
@@ -43,10 +46,10 @@ func (s *Store) resumeBlob(want v1.Hash, size int64, open func(offset int64) (io
 	if err != nil {
 		return err
 	}
-	resumed, err := fillBlob(file, want, size, open)
+	resumed, err := fillBlob(file, want, size, layer.CompressedFrom)
 	if resumed && errors.Is(err, ErrCorrupt) { // what was there already may be to blame
 		if err = file.Truncate(0); err == nil {
-			_, err = fillBlob(file, want, size, open)
+			_, err = fillBlob(file, want, size, layer.CompressedFrom)
 		}
 	}
 	if err != nil {

@@ -223,7 +223,7 @@ func (s *Store) writeLayer(layer v1.Layer) error {
 		return nil
 	}
 	if resumable, ok := layer.(Resumable); ok {
-		if err := s.resumeBlob(digest, size, resumable.CompressedFrom); err != nil {
+		if err := s.resumeBlob(digest, size, resumable); err != nil {
 			return fmt.Errorf("layer: %w", err)
 		}
 		return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -70,7 +69,7 @@ func (c *codeCache) load(ctx context.Context, module source, compiling func() fu
 	if code, err := c.fetch(ctx, module); err == nil {
 		return code, true, nil
 	}
-	lock, err := c.lock(ctx, module)
+	lock, err := lockfile.ExclusiveUntil(ctx, c.codePath(module, ".lock"))
 	switch {
 	case err == nil:
 		defer lock.Close()
@@ -78,7 +77,7 @@ func (c *codeCache) load(ctx context.Context, module source, compiling func() fu
 			return code, true, nil
 		}
 	case ctx.Err() != nil:
-		return nil, false, err
+		return nil, false, ended(ctx)
 	default:
 		c.warn(fmt.Errorf("locking the cache of machine code: %w", err))
 	}
@@ -150,25 +149,6 @@ func (c *codeCache) compile(ctx context.Context, module source) (*entry, error) 
 	e := &entry{module: module.digest, code: parseEngineFile(code)}
 	e.standIn, e.restorable, err = standIns(metered, module.digest)
 	return e, err
-}
-
-// lockPoll is how often a lock is asked for that another process holds while it compiles, which takes seconds. A wait
-// in the kernel could not end with a context.
-const lockPoll = 20 * time.Millisecond
-
-// lock waits for the module's lock, or for the end of ctx.
-func (c *codeCache) lock(ctx context.Context, module source) (*lockfile.Lock, error) {
-	for {
-		lock, err := lockfile.TryExclusive(c.codePath(module, ".lock"))
-		if !errors.Is(err, lockfile.ErrLocked) {
-			return lock, err
-		}
-		select {
-		case <-time.After(lockPoll):
-		case <-ctx.Done():
-			return nil, ended(ctx)
-		}
-	}
 }
 
 // processor lists the features of the processor by which wazero chooses instructions.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"boxer.dev/internal/lockfile"
 	"boxer.dev/internal/wasm"
 )
 
@@ -441,7 +442,7 @@ func TestLoadsOfManyProcessesCompileOnce(t *testing.T) {
 func TestLoadEndsWithItsContext(t *testing.T) {
 	needCompiler(t)
 	e := newEngine(t, Options{CacheDir: t.TempDir()})
-	lock, err := e.codes.lock(context.Background(), inMemory("answer", answerModule(9)))
+	lock, err := lockfile.Exclusive(e.codes.codePath(inMemory("answer", answerModule(9)), ".lock"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,11 @@
 package lockfile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"time"
 )
 
 // ErrLocked is returned by the Try functions when somebody else holds a conflicting lock.
@@ -18,6 +20,25 @@ type Lock struct{ file *os.File }
 
 // Exclusive waits for the file's exclusive lock, creating the file if it is missing.
 func Exclusive(name string) (*Lock, error) { return acquire(name, true, true) }
+
+// poll is how often ExclusiveUntil asks.
+const poll = 20 * time.Millisecond
+
+// ExclusiveUntil is Exclusive, but waits no longer than the context lasts, of which it then gives the cause. It asks again and
+// again: a wait in the kernel could not be ended.
+func ExclusiveUntil(ctx context.Context, name string) (*Lock, error) {
+	for {
+		lock, err := TryExclusive(name)
+		if !errors.Is(err, ErrLocked) {
+			return lock, err
+		}
+		select {
+		case <-time.After(poll):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
 
 // Shared waits for a lock that others may hold too, as long as all are shared.
 func Shared(name string) (*Lock, error) { return acquire(name, false, true) }

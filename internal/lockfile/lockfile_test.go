@@ -2,6 +2,7 @@ package lockfile
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -54,6 +55,33 @@ func TestLocks(t *testing.T) {
 		} else {
 			got.Close()
 		}
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lock")
+	held, err := Exclusive(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	ended := make(chan error)
+	go func() {
+		_, err := ExclusiveUntil(ctx, name)
+		ended <- err
+	}()
+	cancel(enough)
+	if err := <-ended; !errors.Is(err, enough) {
+		t.Errorf("the wait ended with %v", err)
+	}
+	go func() {
+		_, err := ExclusiveUntil(t.Context(), name)
+		ended <- err
+	}()
+	held.Close()
+	if err := <-ended; err != nil {
+		t.Errorf("after Close: %v", err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"boxer.dev/internal/lockfile"
 	"boxer.dev/internal/registry/registrytest"
 	"boxer.dev/oci"
 )
@@ -430,6 +431,31 @@ func TestStall(t *testing.T) {
 	whole(t, store, ref)
 	if len(*pauses) == 0 {
 		t.Error("it did not fall silent")
+	}
+}
+
+// Who cancels is not kept waiting by another process that fetches the same layer.
+func TestCancelWhileAnotherFetches(t *testing.T) {
+	server, ref, layer := published(t, registrytest.Options{})
+	digest, err := layer.Digest()
+	check(t, err)
+	store := newStore(t)
+	other, err := lockfile.Exclusive(filepath.Join(store.TempDir(), digest.Hex+".partial.lock"))
+	check(t, err)
+	defer other.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	client, _ := impatient(Options{})
+	ended := make(chan error)
+	go func() {
+		_, err := client.Pull(ctx, store, ref)
+		ended <- err
+	}()
+	cancel(errors.New("enough"))
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "enough") {
+		t.Errorf("%v", err)
+	}
+	if n := server.count("GET", digestOfLayer(t, layer)); n != 0 {
+		t.Errorf("the layer was asked for %d times", n)
 	}
 }
 

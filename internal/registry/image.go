@@ -230,6 +230,9 @@ func (l *layer) MediaType() (types.MediaType, error)  { return l.descriptor().Me
 func (l *layer) Compressed() (io.ReadCloser, error)   { return l.CompressedFrom(0) }
 func (l *layer) Uncompressed() (io.ReadCloser, error) { return oci.Uncompressed(l) }
 
+// Context ends when the pull does, or when another layer is given up.
+func (l *layer) Context() context.Context { return l.image.ctx }
+
 // CompressedFrom reads the blob. When that fails for good the image's other layers are given up, too.
 func (l *layer) CompressedFrom(offset int64) (io.ReadCloser, error) {
 	d, stats := l.descriptor(), l.image.repository.stats
