@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"internal/onefile":    {"internal/wasm", "runtime/memory", "vfs"},
 	"internal/registry":   {"internal/hint", "internal/registry/registrytest", "oci", "vfs"},
 	"internal/volume":     {"internal/lockfile"},
-	"internal/compiled":   {"internal/intoto", "internal/signature", "oci", "runtime"},
+	"internal/compiled":   {"internal/intoto", "internal/signature", "oci", "runtime", "vfs"},
 	"internal/provenance": {"internal/intoto"},
 	"internal/signature":  {"internal/intoto", "oci"},
 	"runtime/isolate":     {"bases", "internal/hint", "oci", "runtime", "vfs"},
