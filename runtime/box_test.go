@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"boxer.dev/internal/wasm"
 	"boxer.dev/vfs"
 )
 
@@ -332,5 +333,18 @@ func TestStats(t *testing.T) {
 	want := "total 2.00s: lookup 0.01ms, load 16.0ms (cached), instantiate 0.30ms, run 2.00s; memory 1.5 MiB"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A program without a memory runs like any other; looking for its memory once crashed the host.
+func TestProgramWithoutMemory(t *testing.T) {
+	s := startModule()
+	delete(s, wasm.SectionMemory)
+	b := newBox(t, map[string]string{"/bare": string(s.module())}, v1.Config{})
+	for _, c := range []Cmd{{}, {Stoppable: true}, {CountFuel: true}} {
+		c.Args, c.Stats = []string{"/bare"}, new(Stats)
+		if got, err := run(t, b, c); err != nil || got.Status != 0 || c.Stats.PeakMemory != 0 {
+			t.Errorf("status %d, %v, %+v", got.Status, err, c.Stats)
+		}
 	}
 }

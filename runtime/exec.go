@@ -147,9 +147,7 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 	}
 	tank.drain(i)
 	stats.Run += watch()
-	if linear := i.module.Memory(); linear != nil {
-		stats.PeakMemory = max(stats.PeakMemory, bytesOf(linear))
-	}
+	stats.PeakMemory = max(stats.PeakMemory, bytesOf(i.module.Memory()))
 	var wanted *Stats
 	if s.cmd.Stats != nil {
 		wanted = stats

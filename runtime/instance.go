@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -110,7 +111,7 @@ func (m *initialMemory) Reallocate(size uint64) []byte {
 // restore completes what the image's file does not hold: the size that memory had grown to, and the globals.
 func (i *instance) restore() error {
 	size := uint64(0)
-	if linear := i.module.Memory(); linear != nil {
+	if linear := i.module.Memory(); hasMemory(linear) {
 		size = bytesOf(linear)
 		if size < i.image.Size {
 			linear.Grow(uint32((i.image.Size - size) >> 16))
@@ -137,8 +138,17 @@ func (i *instance) setGlobals() {
 	}
 }
 
-// bytesOf is the size of a linear memory. Its own Size is 32 bits wide, and so 0 for 4 GiB.
+// hasMemory tells whether there is a memory. What wazero has for a module without one is not nil but has a nil pointer in it.
+func hasMemory(linear api.Memory) bool {
+	value := reflect.ValueOf(linear)
+	return value.IsValid() && !value.IsNil()
+}
+
+// bytesOf is the size of a linear memory, 0 if there is none. Its own Size is 32 bits wide, and so 0 for 4 GiB.
 func bytesOf(linear api.Memory) uint64 {
+	if !hasMemory(linear) {
+		return 0
+	}
 	pages, _ := linear.Grow(0)
 	return uint64(pages) << 16
 }
@@ -208,7 +218,7 @@ func (i *instance) renew() {
 // copy makes the instance, which is as new, equal to another one of its program and image that nothing runs in. All of
 // their globals that can change are exported.
 func (i *instance) copy(from *instance, globals []string) error {
-	if linear := from.module.Memory(); linear != nil {
+	if linear := from.module.Memory(); hasMemory(linear) {
 		wanted, _ := linear.Grow(0)
 		own, _ := i.module.Memory().Grow(0)
 		if _, ok := i.module.Memory().Grow(wanted - own); !ok {
