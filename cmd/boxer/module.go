@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"boxer.dev/internal/onefile"
+	"boxer.dev/internal/registry"
 	"boxer.dev/oci"
 	"boxer.dev/runtime"
 	"boxer.dev/runtime/capability"
@@ -21,6 +25,49 @@ func (r *results) writeModule(w io.Writer, root *oci.Rootfs) error {
 	}
 	_, err = w.Write(module)
 	return err
+}
+
+// Values of `boxer push --as`.
+const (
+	asBox  = "box"
+	asWasm = "wasm"
+)
+
+// pushModule pushes a box as a module for other runtimes.
+func (a *app) pushModule(ctx context.Context, o remoteOptions, ref string) error {
+	store, img, err := a.stored(ref)
+	if err != nil {
+		return err
+	}
+	artifact, err := a.artifact(ctx, store, img)
+	if err != nil {
+		return fmt.Errorf("making a module of %s: %w", ref, err)
+	}
+	digest, err := a.transfer(o, "pushing", "pushed", ref, func(client *registry.Client) (v1.Hash, error) {
+		return client.Push(ctx, nil, artifact, ref)
+	})
+	if err != nil {
+		return err
+	}
+	return a.printByDigest(ref, digest)
+}
+
+func (a *app) artifact(ctx context.Context, store *oci.Store, img v1.Image) (v1.Image, error) {
+	root, err := store.Rootfs(img)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	engine := func() (*runtime.Engine, error) { return a.engine(ctx, nil, a.warn) }
+	module, err := standaloneModule(engine, root, a.warn)
+	if err != nil {
+		return nil, err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	return onefile.Artifact(module, config.Created.Time, config.Author)
 }
 
 // standaloneModule makes one WebAssembly module of a box. What of its limits no other runtime holds, warn is told.

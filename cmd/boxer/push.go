@@ -18,6 +18,7 @@ func pushCommand(a *app) *cobra.Command {
 	var o remoteOptions
 	var all bool
 	var code codeOptions
+	var as string
 	command := &cobra.Command{
 		Use:   "push [OPTIONS] NAME[:TAG]",
 		Short: "Send a box to a registry",
@@ -25,16 +26,26 @@ func pushCommand(a *app) *cobra.Command {
 
 Layers that the registry has are not sent again; those that were seen in another repository of it
 are taken over there. What breaks off goes on where it stopped. What is attached to the box (its
-signatures, what is in it, how it was built) goes with it. Printed is the box's name by digest.`,
+signatures, what is in it, how it was built) goes with it. Printed is the box's name by digest.
+
+With --as wasm, one WebAssembly module of the box is sent, as a Wasm OCI artifact for other runtimes.`,
 		Example: `  boxer tag app ghcr.io/me/app:1
-  boxer push ghcr.io/me/app:1`,
+  boxer push ghcr.io/me/app:1
+  boxer push --as wasm ghcr.io/me/app:1-wasm`,
 		Args:              arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeStored,
 		RunE: func(command *cobra.Command, args []string) (err error) {
 			if o.codeKey, err = a.codeKey(code); err != nil {
 				return err
 			}
-			if all {
+			switch {
+			case as == asWasm && all:
+				return &usageError{err: errors.New("--as wasm is for one box at a time")}
+			case as == asWasm:
+				return a.pushModule(command.Context(), o, args[0])
+			case as != asBox:
+				return &usageError{err: fmt.Errorf("unknown --as %q: box or wasm", as)}
+			case all:
 				return a.pushAll(command.Context(), o, args[0])
 			}
 			return a.push(command.Context(), o, args[0])
@@ -43,6 +54,8 @@ signatures, what is in it, how it was built) goes with it. Printed is the box's 
 	o.bind(command.Flags())
 	o.bindReferrers(command.Flags())
 	code.bind(command.Flags())
+	command.Flags().StringVar(&as, "as", asBox, "what is sent: `box|wasm`")
+	command.RegisterFlagCompletionFunc("as", cobra.FixedCompletions([]string{asBox, asWasm}, cobra.ShellCompDirectiveNoFileComp))
 	command.Flags().BoolVarP(&all, "all-tags", "a", false, "push every tag that NAME has in the local store")
 	return command
 }
@@ -80,18 +93,24 @@ func (a *app) pushAll(ctx context.Context, o remoteOptions, repository string) e
 	return errors.Join(failures...)
 }
 
-func (a *app) push(ctx context.Context, o remoteOptions, ref string) error {
+// stored finds what is to be pushed.
+func (a *app) stored(ref string) (*oci.Store, v1.Image, error) {
 	if err := taggable(ref); err != nil {
-		return err
+		return nil, nil, err
 	}
 	store, err := a.store()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	img, err := store.Image(ref)
 	if errors.Is(err, oci.ErrNotFound) {
-		return withHint(err, "`boxer tag BOX %s` gives a box this name; `boxer images` lists boxes", ref)
+		err = withHint(err, "`boxer tag BOX %s` gives a box this name; `boxer images` lists boxes", ref)
 	}
+	return store, img, err
+}
+
+func (a *app) push(ctx context.Context, o remoteOptions, ref string) error {
+	store, img, err := a.stored(ref)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ u32 need(u32 fd, u64 rights, struct description **out)
 		return OK;
 	if (lacking & ~rights_of((*out)->kind))
 		return unfit(*out, lacking & ~rights_of((*out)->kind));
-	return lacking & (right_read | right_write) ? EBADF : ENOTCAPABLE;
+	return lacking & (right_read | write_rights) ? EBADF : ENOTCAPABLE;
 }
 
 u32 need_dir(u32 fd, u64 rights, u32 *ino)

@@ -61,6 +61,12 @@ static u32 each(struct description *d, const struct iov *iovs, u32 count, int wr
 	return OK;
 }
 
+// settle makes what was written last, if the flags ask for it: nothing has to be done, but a device cannot.
+static u32 settle(const struct description *d, u32 flags)
+{
+	return d->kind == device_kind && flags & (fd_dsync | fd_sync) ? EINVAL : OK;
+}
+
 static u32 sequential(u32 fd, const struct iov *iovs, u32 count, int writes, u32 *out)
 {
 	struct description *d;
@@ -78,7 +84,9 @@ static u32 sequential(u32 fd, const struct iov *iovs, u32 count, int writes, u32
 	if (error)
 		return error;
 	if (d->kind == file_kind)
-		d->offset = writes && d->flags & fd_append ? inode(d->what)->size : d->offset + done;
+		d->offset = writes && done && d->flags & fd_append ? inode(d->what)->size : d->offset + done;
+	if (writes && (error = settle(d, d->flags)))
+		return error;
 	*out = done;
 	return OK;
 }
@@ -89,7 +97,7 @@ CALL(fd_write)(u32 fd, const struct iov *iovs, u32 count, u32 *out) { return seq
 static u32 positioned(u32 fd, const struct iov *iovs, u32 count, u64 offset, int writes, u32 *out)
 {
 	struct description *d;
-	u32 error;
+	u32 error, done = 0;
 
 	if (!inside(out, 4))
 		return EFAULT;
@@ -101,7 +109,12 @@ static u32 positioned(u32 fd, const struct iov *iovs, u32 count, u64 offset, int
 		return EINVAL;
 	if (writes && d->kind == file_kind && (error = allow_change()))
 		return error;
-	return each(d, iovs, count, writes, offset, out);
+	error = each(d, iovs, count, writes, offset, &done);
+	if (!error && writes)
+		error = settle(d, d->flags);
+	if (!error)
+		*out = done;
+	return error;
 }
 
 CALL(fd_pread)(u32 fd, const struct iov *iovs, u32 count, u64 offset, u32 *out)
@@ -154,7 +167,9 @@ CALL(fd_sync)(u32 fd)
 	struct description *d;
 	u32 error = need(fd, right_sync, &d);
 
-	return error ? error : d->kind == host_kind ? host_fd_sync(d->what) : OK;
+	if (error)
+		return error;
+	return d->kind == host_kind ? host_fd_sync(d->what) : settle(d, fd_sync);
 }
 
 CALL(fd_datasync)(u32 fd)
@@ -162,7 +177,9 @@ CALL(fd_datasync)(u32 fd)
 	struct description *d;
 	u32 error = need(fd, right_datasync, &d);
 
-	return error ? error : d->kind == host_kind ? host_fd_datasync(d->what) : OK;
+	if (error)
+		return error;
+	return d->kind == host_kind ? host_fd_datasync(d->what) : settle(d, fd_sync);
 }
 
 CALL(fd_advise)(u32 fd, u64 offset, u64 length, u32 advice)
@@ -191,7 +208,7 @@ CALL(fd_allocate)(u32 fd, u64 offset, u64 length)
 	if (offset > max_file || length > max_file - offset)
 		return EFBIG;
 	if (d->kind != file_kind)
-		return EINVAL;
+		return ENODEV;
 	return offset + length > inode(d->what)->size ? resize(d->what, offset + length) : allow_change();
 }
 
@@ -349,7 +366,7 @@ OURS(path_stat)(u32 fd, u32 flags, const char *path, u32 length, struct full_sta
 static u32 set_times(u32 ino, u64 atim, u64 mtim, u32 flags)
 {
 	struct inode *n = inode(ino);
-	u32 error = allow_change();
+	u32 error = allow_setting(ino);
 
 	if (error)
 		return error;
@@ -380,12 +397,12 @@ CALL(fd_filestat_set_times)(u32 fd, u64 atim, u64 mtim, u32 flags)
 CALL(path_filestat_set_times)(u32 fd, u32 flags, const char *path, u32 length, u64 atim, u64 mtim, u32 times)
 {
 	struct place at;
-	u32 error = existing(fd, right_path_times, flags, path, length, &at);
+	u32 error = check_lookup(fd, right_path_times, flags, path, length);
 
-	if (error)
+	if (!error && bad_times(times))
+		error = EINVAL;
+	if (error || (error = existing(fd, right_path_times, flags, path, length, &at)))
 		return error;
-	if (bad_times(times))
-		return EINVAL;
 	if (at.host)
 		return host_path_filestat_set_times(at.host - 1, flags, at.rest, at.rest_length, atim, mtim, times);
 	return set_times(at.ino, atim, mtim, times);
@@ -393,7 +410,7 @@ CALL(path_filestat_set_times)(u32 fd, u32 flags, const char *path, u32 length, u
 
 static u32 set_mode(u32 ino, u32 mode)
 {
-	u32 error = allow_change();
+	u32 error = allow_setting(ino);
 
 	if (error)
 		return error;
@@ -404,7 +421,7 @@ static u32 set_mode(u32 ino, u32 mode)
 
 static u32 set_owner(u32 ino, u32 uid, u32 gid)
 {
-	u32 error = allow_change();
+	u32 error = allow_setting(ino);
 
 	if (error)
 		return error;

@@ -34,7 +34,7 @@ LINK(read) void link_read(void *to, u32 from, u32 length);   // out of the packe
 // errno values of preview 1.
 enum {
 	OK = 0, E2BIG = 1, EACCES = 2, EAGAIN = 6, EBADF = 8, EBUSY = 10, EDEADLK = 16, EEXIST = 20, EFAULT = 21, EFBIG = 22,
-	EINVAL = 28, EIO = 29, EISDIR = 31, ELOOP = 32, EMFILE = 33, EMLINK = 34, ENAMETOOLONG = 37, ENOENT = 44, ENOSPC = 51,
+	EINVAL = 28, EIO = 29, EISDIR = 31, ELOOP = 32, EMFILE = 33, EMLINK = 34, ENAMETOOLONG = 37, ENODEV = 43, ENOENT = 44, ENOSPC = 51,
 	ENOSYS = 52, ENOTDIR = 54, ENOTEMPTY = 55, ENOTSOCK = 57, ENOTSUP = 58, ENOTTY = 59, ENXIO = 60, EPERM = 63, EPIPE = 64,
 	ERANGE = 68, EROFS = 69, ESPIPE = 70, EXDEV = 75, ENOTCAPABLE = 76,
 };
@@ -108,6 +108,7 @@ struct inode *inode(u32 ino);
 u32 make_inode(u32 mode);         // 0: no space
 void drop_inode(u32 ino);         // frees it if nothing names it and it is not open
 u32 allow_change(void);           // EROFS
+u32 allow_setting(u32 ino);       // of a mode, an owner or times
 u64 now(void);
 int is(u32 ino, u32 type);        // S_IF…
 u32 read_content(u32 ino, void *to, u32 length, u64 at);  // bytes read; read_failed: they are damaged
@@ -144,6 +145,9 @@ struct place {
 	u32 rest_length;
 };
 u32 walk(u32 from, const char *path, u32 length, u32 last, int buffer, struct place *out);
+// check_path and check_lookup are what can be said of a path, and of a lookup, before it is made.
+u32 check_path(const char *path, u32 length);
+u32 check_lookup(u32 fd, u64 rights, u32 flags, const char *path, u32 length);
 // locate is walk for what a program gives; existing is locate for what must be there.
 u32 locate(u32 fd, u64 rights, const char *path, u32 length, u32 last, int buffer, struct place *out);
 u32 existing(u32 fd, u64 rights, u32 flags, const char *path, u32 length, struct place *out);
@@ -175,7 +179,7 @@ u32 need(u32 fd, u64 rights, struct description **out);
 u32 need_dir(u32 fd, u64 rights, u32 *ino);
 u64 rights_of(u32 kind);
 
-enum { fd_append = 1, fd_nonblock = 4 };
+enum { fd_append = 1, fd_dsync = 2, fd_sync = 16 };
 enum {
 	right_datasync = 1 << 0, right_read = 1 << 1, right_seek = 1 << 2, right_set_flags = 1 << 3, right_sync = 1 << 4,
 	right_tell = 1 << 5, right_write = 1 << 6, right_advise = 1 << 7, right_allocate = 1 << 8, right_create_dir = 1 << 9,

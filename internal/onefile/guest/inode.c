@@ -30,6 +30,13 @@ u64 now(void)
 
 u32 allow_change(void) { return tree()->read_only ? EROFS : OK; }
 
+u32 allow_setting(u32 ino)
+{
+	if (inode(ino)->fixed)
+		return EROFS;
+	return is(ino, S_IFCHR) && inode(ino)->rdev ? EPERM : allow_change();
+}
+
 // more_room makes the next inodes.
 static int more_room(void)
 {

@@ -3,9 +3,9 @@
 
 enum { open_create = 1, open_directory = 2, open_exclusive = 4, open_truncate = 8 };
 
-static u32 open_flags_error(u32 fd, u32 flags, u32 oflags, u64 base, u32 fdflags)
+static u32 open_flags_error(u32 fd, u32 oflags, u64 base, u32 fdflags)
 {
-	if (flags & ~1u || oflags & ~15u || fdflags & ~31u || (oflags & 3) == 3)
+	if (oflags & ~15u || fdflags & ~31u || (oflags & 3) == 3)
 		return EINVAL;
 	return base & (right_read | right_write) & ~descriptors[fd].inheriting ? ENOTCAPABLE : OK;
 }
@@ -36,6 +36,8 @@ static u32 make(const struct place *at, u32 mode, u32 *ino)
 
 	if (error)
 		return error;
+	if (!inode(at->dir)->nlink)
+		return ENOENT; // it was removed
 	*ino = make_inode(mode);
 	if (!*ino)
 		return ENOSPC;
@@ -102,6 +104,10 @@ CALL(path_open)(u32 fd, u32 flags, const char *path, u32 length, u32 oflags, u64
 		last = keep_last;
 	if (oflags & open_create)
 		last |= no_slash;
+	if ((error = check_lookup(fd, needed, flags, path, length)))
+		return error;
+	if (!is_host(fd) && (error = open_flags_error(fd, oflags, base, fdflags)))
+		return error;
 	if ((error = locate(fd, needed, path, length, last, 0, &at)))
 		return error;
 	if (at.host) {
@@ -110,8 +116,6 @@ CALL(path_open)(u32 fd, u32 flags, const char *path, u32 length, u32 oflags, u64
 			*out = opened;
 		return error;
 	}
-	if ((error = open_flags_error(fd, flags, oflags, base, fdflags)))
-		return error;
 	ino = at.ino;
 	if (ino)
 		error = check(&at, oflags, base);
@@ -181,24 +185,21 @@ CALL(path_symlink)(const char *target, u32 target_length, u32 fd, const char *pa
 	u32 error, ino;
 	ref text;
 
-	if (!inside(target, target_length))
-		return EFAULT;
-	if (target_length >= max_path)
+	if ((error = check_path(target, target_length)) || (error = check_lookup(fd, right_symlink, 0, path, length)))
+		return error;
+	if (!is_host(fd) && target_length && target[0] == '/' && described(fd)->what != root_inode)
+		return EPERM;
+	if (!target_length)
+		return ENOENT;
+	if (target_length == max_path)
 		return ENAMETOOLONG;
-	for (u32 i = 0; i < target_length; i++)
-		if (!target[i])
-			return EINVAL;
 	error = missing(fd, right_symlink, path, length, 0, 0, &at);
-	if (error == EEXIST && at.slash && !is(at.ino, S_IFDIR))
-		return ENOTDIR;
+	if (error == EEXIST && at.slash && existing(fd, right_symlink, 0, path, length, &at) == ENOTDIR)
+		return ENOTDIR; // what exists there must be a directory to be called so
 	if (error)
 		return error;
 	if (at.host)
 		return host_path_symlink(target, target_length, at.host - 1, at.rest, at.rest_length);
-	if (target_length && target[0] == '/' && described(fd)->what != root_inode)
-		return EPERM;
-	if (!target_length)
-		return ENOENT;
 	text = allocate(target_length);
 	if (!text)
 		return ENOSPC;
@@ -295,22 +296,29 @@ CALL(path_remove_directory)(u32 fd, const char *path, u32 length)
 	return OK;
 }
 
+// among_devices tells whether a file is in the file system of devices, which is one of its own.
+static int among_devices(u32 ino) { return inode(ino)->fixed || (is(ino, S_IFCHR) && inode(ino)->rdev); }
+
 CALL(path_link)(u32 fd, u32 flags, const char *path, u32 length, u32 to, const char *name, u32 name_length)
 {
 	struct place at, new;
 	u32 error;
 
-	if ((error = existing(fd, right_link_source, flags, path, length, &at)) ||
+	if ((error = check_lookup(fd, right_link_source, flags, path, length)) ||
+	    (error = check_lookup(to, right_link_target, 0, name, name_length)) ||
+	    (error = existing(fd, right_link_source, flags, path, length, &at)) ||
 	    (error = missing(to, right_link_target, name, name_length, 0, 1, &new)))
 		return error;
 	if (at.host && new.host)
 		return host_path_link(at.host - 1, flags, at.rest, at.rest_length, new.host - 1, new.rest, new.rest_length);
 	if (at.host || new.host)
 		return EXDEV;
+	if (among_devices(at.ino) != among_devices(new.dir))
+		return EXDEV;
 	if (is(at.ino, S_IFDIR))
 		return EPERM;
-	if (is(at.ino, S_IFCHR))
-		return EXDEV;
+	if (!inode(new.dir)->nlink)
+		return ENOENT;
 	if ((error = allow_change()) || (error = add_entry(new.dir, new.name, new.length, at.ino)))
 		return error;
 	inode(at.ino)->nlink++;
@@ -327,8 +335,6 @@ static u32 replaces(u32 old, u32 there)
 		return OK;
 	if (!is(old, S_IFDIR))
 		return EISDIR;
-	if (held(there))
-		return EBUSY;
 	return is_empty(there) ? OK : ENOTEMPTY;
 }
 
@@ -336,15 +342,18 @@ static u32 rename_here(const struct place *old, const struct place *new)
 {
 	u32 error = OK;
 
+	if (inode(old->dir)->fixed || inode(new->dir)->fixed)
+		return EROFS;
 	if (old->ino == new->ino)
 		return OK;
+	for (u32 dir = old->dir; new->ino && dir != root_inode; dir = inode(dir)->parent)
+		if (dir == new->ino)
+			return ENOTEMPTY;
+	if (!inode(new->dir)->nlink)
+		return ENOENT;
 	for (u32 dir = new->dir; is(old->ino, S_IFDIR) && dir != root_inode; dir = inode(dir)->parent)
 		if (dir == old->ino)
 			return EINVAL;
-	if (held(old->ino))
-		return EBUSY;
-	if (inode(old->dir)->fixed || inode(new->dir)->fixed)
-		return EROFS;
 	if (new->ino && (error = replaces(old->ino, new->ino)))
 		return error;
 	if ((error = allow_change()))
@@ -368,7 +377,9 @@ CALL(path_rename)(u32 fd, const char *path, u32 length, u32 to, const char *name
 	struct place old, new;
 	u32 error;
 
-	if ((error = locate(fd, right_rename_source, path, length, keep_last, 0, &old)) ||
+	if ((error = check_lookup(fd, right_rename_source, 0, path, length)) ||
+	    (error = check_lookup(to, right_rename_target, 0, name, name_length)) ||
+	    (error = locate(fd, right_rename_source, path, length, keep_last, 0, &old)) ||
 	    (error = locate(to, right_rename_target, name, name_length, keep_last, 1, &new)))
 		return error;
 	if (old.host && new.host)
@@ -381,6 +392,10 @@ CALL(path_rename)(u32 fd, const char *path, u32 length, u32 to, const char *name
 		return ENOENT;
 	if ((old.slash || new.slash) && !is(old.ino, S_IFDIR))
 		return ENOTDIR;
+	if (held(old.ino) || (new.ino && held(new.ino)))
+		return EBUSY;
+	if (among_devices(old.dir) != among_devices(new.dir))
+		return EXDEV;
 	return rename_here(&old, &new);
 }
 

@@ -171,9 +171,6 @@ u32 walk(u32 from, const char *path, u32 length, u32 last_link, int buffer, stru
 		return ENOENT;
 	if (length >= max_path)
 		return ENAMETOOLONG;
-	for (u32 i = 0; i < length; i++)
-		if (!path[i])
-			return EINVAL;
 	if (path[0] == '/')
 		return EPERM;
 	w.beneath = from != root_inode && climbs(path, length);
@@ -183,12 +180,24 @@ u32 walk(u32 from, const char *path, u32 length, u32 last_link, int buffer, stru
 	return run(&w, last_link, out);
 }
 
-u32 locate(u32 fd, u64 rights, const char *path, u32 length, u32 last, int buffer, struct place *out)
+u32 check_path(const char *path, u32 length)
 {
-	u32 dir, error;
-
 	if (!inside(path, length))
 		return EFAULT;
+	if (length > max_path)
+		return ENAMETOOLONG;
+	for (u32 i = 0; i < length; i++)
+		if (!path[i])
+			return EINVAL;
+	return OK;
+}
+
+u32 locate(u32 fd, u64 rights, const char *path, u32 length, u32 last, int buffer, struct place *out)
+{
+	u32 dir, error = check_path(path, length);
+
+	if (error)
+		return error;
 	if (is_host(fd)) {
 		*out = (struct place){.host = host_of(fd) + 1, .rest = path, .rest_length = length};
 		return OK;
@@ -197,14 +206,28 @@ u32 locate(u32 fd, u64 rights, const char *path, u32 length, u32 last, int buffe
 	return error ? error : walk(dir, path, length, last, buffer, out);
 }
 
+u32 check_lookup(u32 fd, u64 rights, u32 flags, const char *path, u32 length)
+{
+	struct description *d;
+	u32 error = check_path(path, length);
+
+	if (error || (error = need(fd, rights, &d)))
+		return error;
+	if (d->kind == host_kind)
+		return OK;
+	if (d->kind != dir_kind)
+		return ENOTDIR;
+	return flags & ~1u ? EINVAL : OK;
+}
+
 u32 existing(u32 fd, u64 rights, u32 flags, const char *path, u32 length, struct place *out)
 {
-	u32 error = locate(fd, rights, path, length, flags & 1 ? follow_last : follow_slash, 0, out);
+	u32 error = check_lookup(fd, rights, flags, path, length);
 
+	if (!error)
+		error = locate(fd, rights, path, length, flags & 1 ? follow_last : follow_slash, 0, out);
 	if (error || out->host)
 		return error;
-	if (flags & ~1u)
-		return EINVAL;
 	if (!out->ino)
 		return ENOENT;
 	return out->slash && !is(out->ino, S_IFDIR) ? ENOTDIR : OK;
