@@ -2,7 +2,7 @@
 # make build   bin/boxer, one self-contained file
 # make base    what bin/boxer carries, the bases and a library, from source (minutes; cached by the recipe's digest)
 # make check   formatting, vet, staticcheck, tidy modules, every platform compiles
-# make tools   what tests need besides Go: a registry and skopeo, of Debian
+# make tools   what tests need besides Go: a registry, skopeo, other runtimes
 # make test    everything: check, the demo, all tests
 # make cpython-tests   CPython's own test-suite inside a box, against docs/cpython-tests.md
 # make profile measure what the interpreter does, anew: bases/python/profile/counts.txt, by which it is optimised
@@ -45,6 +45,7 @@ check:
 # What tests talk to, and boxer itself does not need.
 tools:
 	@internal/registry/registrytest/install.sh
+	@internal/onefile/othertest/install.sh
 
 test: check demo tools
 	$(GO) test ./...

@@ -1,10 +1,12 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"mvdan.cc/sh/v3/syntax"
 
@@ -48,7 +50,9 @@ const maxNames = 4
 
 // Standalone finds the program of the box's command. Scripts are followed to it as in a run, and env(1) and a shell that does
 // nothing but name a command are seen through; anything else that is not one program is a *NotStandaloneError.
-func (b *Box) Standalone() (*Standalone, error) {
+//
+// What the box's layers do not have, its root and perhaps its working directory, is as old as created says.
+func (b *Box) Standalone(created time.Time) (*Standalone, error) {
 	entrypoint, cmd := b.config.Entrypoint, b.config.Cmd
 	named := ""
 	if len(entrypoint) == 0 && len(cmd) > 0 {
@@ -69,7 +73,7 @@ func (b *Box) Standalone() (*Standalone, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.findProgram(&c)
+	found, err := s.findProgram(&c, strings.Join(slices.Concat(b.config.Entrypoint, b.config.Cmd), " "))
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +81,8 @@ func (b *Box) Standalone() (*Standalone, error) {
 		Module: found.module.data, Fixed: c.args, Args: cmd, Named: named, Env: c.env, Dir: c.dir,
 		UID: c.user.uid, GID: c.user.gid, Limits: b.requests.Limits, Tree: b.tree.Fork(),
 	}
-	if err := o.Tree.MkdirAll(c.dir, 0o755); err != nil {
+	o.Tree.Configure(vfs.Config{Now: func() time.Time { return created }})
+	if err := errors.Join(o.Tree.MkdirAll(c.dir, 0o755), o.Tree.Chtimes("/", created, created)); err != nil {
 		return nil, err
 	}
 	if i := s.imageFor(found.module.digest); i != nil {
@@ -86,9 +91,8 @@ func (b *Box) Standalone() (*Standalone, error) {
 	return o, nil
 }
 
-// findProgram is find for what has to be a module in the end.
-func (s *sandbox) findProgram(c *command) (executable, error) {
-	shown := strings.Join(c.args, " ")
+// findProgram is find for what has to be a module in the end. The command is shown in errors.
+func (s *sandbox) findProgram(c *command, shown string) (executable, error) {
 	for range maxNames {
 		found, err := s.find(c)
 		if err != nil || found.module.data != nil {

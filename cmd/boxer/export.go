@@ -30,7 +30,7 @@ With --output type=… the box is written in any form that ` + "`boxer build --o
 
 		RunE: func(command *cobra.Command, args []string) error { return a.export(command.Context(), output, args[0]) },
 	}
-	command.Flags().StringVarP(&output, "output", "o", "", "write to a `FILE`, or as type=local|oci|exe|…,dest=F (default: standard output)")
+	command.Flags().StringVarP(&output, "output", "o", "", "write to a `FILE`, or as type=local|oci|exe|wasm|…,dest=F (default: standard output)")
 	return command
 }
 

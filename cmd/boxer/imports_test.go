@@ -13,7 +13,7 @@ import (
 // allowed says which packages of this module each of them may import, tests included. What is not listed may import none.
 // One direction only: cmd → builder, runtime → oci → vfs.
 var allowed = map[string][]string{
-	"cmd/boxer":           {"bases", "builder", "internal/bench", "internal/compare", "internal/compiled", "internal/convert", "internal/diskspace", "internal/export", "internal/hint", "internal/intoto", "internal/onefile", "internal/progress", "internal/project", "internal/provenance", "internal/registry", "internal/registry/registrytest", "internal/sbom", "internal/signature", "internal/volume", "oci", "runtime", "runtime/capability", "runtime/isolate", "vfs"},
+	"cmd/boxer":           {"bases", "builder", "internal/bench", "internal/compare", "internal/compiled", "internal/convert", "internal/diskspace", "internal/export", "internal/hint", "internal/intoto", "internal/onefile", "internal/onefile/othertest", "internal/progress", "internal/project", "internal/provenance", "internal/registry", "internal/registry/registrytest", "internal/sbom", "internal/signature", "internal/volume", "oci", "runtime", "runtime/capability", "runtime/isolate", "vfs"},
 	"bases/pack":          {"oci", "runtime", "vfs"},
 	"builder":             {"internal/hint", "internal/repeatable", "oci", "runtime/capability", "vfs"},
 	"runtime":             {"internal/coreutils", "internal/diskspace", "internal/lockfile", "internal/repeatable", "internal/shell", "internal/wasm", "oci", "runtime/capability", "runtime/memory", "runtime/wasi", "vfs"},
@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"internal/export":     {"internal/hint", "internal/macho", "oci", "vfs"},
 	"internal/bench":      {"oci", "runtime", "vfs"},
 	"internal/coreutils":  {"vfs"},
-	"internal/onefile":    {"internal/wasm", "runtime/memory", "vfs"},
+	"internal/onefile":    {"internal/wasm", "runtime/memory", "runtime/wasi", "vfs"},
 	"internal/registry":   {"internal/hint", "internal/registry/registrytest", "oci", "vfs"},
 	"internal/volume":     {"internal/lockfile"},
 	"internal/compiled":   {"internal/intoto", "internal/signature", "oci", "runtime", "vfs"},

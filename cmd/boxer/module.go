@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -80,7 +81,11 @@ func standaloneModule(engine func() (*runtime.Engine, error), root *oci.Rootfs, 
 	if err != nil {
 		return nil, err
 	}
-	s, err := box.Standalone()
+	var created time.Time
+	if root.Config != nil {
+		created = root.Config.Created.Time
+	}
+	s, err := box.Standalone(created)
 	if err != nil {
 		return nil, err
 	}

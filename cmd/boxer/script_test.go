@@ -51,7 +51,7 @@ func runScripts(t *testing.T, dir string, variables ...string) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "nowhere": nowhere, "again": again, "registry": registries(t)},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "nowhere": nowhere, "again": again, "registry": registries(t), "other": other(t)},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BOXER_HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("BOXER_CACHE", cache)

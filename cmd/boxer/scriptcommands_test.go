@@ -7,10 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"testing"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"boxer.dev/internal/onefile/othertest"
 )
 
 // nowhere is a script command: `nowhere TEXT DIR` wants that no file below a directory has the text in it or in its name, as it
@@ -69,4 +73,15 @@ func again(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	command, _, _ = strings.Cut(command, "\n")
 	status(ts, false, []string{args[0], "sh", "-c", command})
+}
+
+// other is a script command: `other STATUS RUNTIME [--env NAME=VALUE] [--dir HOST::GUEST] MODULE [ARG...]` runs a module under
+// another runtime and wants that exit status of it.
+func other(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < 3 {
+			ts.Fatalf("usage: other STATUS RUNTIME [OPTION...] MODULE [ARG...]")
+		}
+		status(ts, false, slices.Concat(args[:1], othertest.Command(t, args[1]), args[2:]))
+	}
 }

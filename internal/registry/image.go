@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"boxer.dev/internal/hint"
 	"boxer.dev/oci"
 )
 
@@ -122,7 +124,11 @@ func (r *Repository) choose(ctx context.Context, d *document, depth int) (*docum
 
 // checkTypes refuses what is no image that can be kept: its layers must be tars that are in the registry.
 func checkTypes(manifest *v1.Manifest) error {
-	if mediaType := manifest.Config.MediaType; !mediaType.IsConfig() {
+	switch mediaType := manifest.Config.MediaType; {
+	case mediaType == "application/vnd.wasm.config.v0+json":
+		return hint.To(errors.New("it is no box but a Wasm OCI artifact, one module for other runtimes"),
+			"what `boxer push` sends without --as is a box; a module can be put in one: COPY app.wasm /, CMD [\"/app.wasm\"]")
+	case !mediaType.IsConfig():
 		return fmt.Errorf("it is no image: its configuration is of type %q", mediaType)
 	}
 	for _, layer := range manifest.Layers {
