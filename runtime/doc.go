@@ -16,7 +16,10 @@
 //     tree; capture.go is how such images are taken.
 //   - instance.go makes an instance, with a linear memory of its own (package memory), and runs it over package wasi;
 //     pool.go keeps used instances and makes them as new.
-//   - ending.go and errors.go say how it ended.
+//   - ending.go, errors.go and outcome.go say how it ended; shortage.go, of what it went short.
+//
+// What bounds it: limits.go and streams.go, cpu.go, meter.go; grace.go is how it ends. deterministic.go is what it is shown of time
+// and chance.
 //
 // # What a program cannot do
 //

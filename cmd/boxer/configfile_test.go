@@ -184,3 +184,31 @@ func FuzzConfiguration(f *testing.F) {
 		_ = parsed.WASI.harmless(t.TempDir())
 	})
 }
+
+// TestDefaultLimitsAreDocumented: the table of docs/limits.md, and the help, have the limits that hold without a flag.
+func TestDefaultLimitsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/limits.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var usual, untrusted runtime.Limits
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, " | ")
+		for _, f := range shortLimits {
+			if len(cells) != 5 || cells[1] != "`--"+f.flag+"`" {
+				continue
+			}
+			for limits, cell := range map[*runtime.Limits]string{&usual: cells[2], &untrusted: cells[3]} {
+				if err := limits.ParseLimit(f.limit + "=" + cell); err != nil && cell != "none" {
+					t.Error(err)
+				}
+			}
+			if cells[2] != "none" && !strings.HasSuffix(f.usage, "(default "+cells[2]+")") {
+				t.Errorf("help of --%s: %q", f.flag, f.usage)
+			}
+		}
+	}
+	if usual != defaultLimits || untrusted != untrustedLimits {
+		t.Errorf("documented: %s; %s", usual, untrusted)
+	}
+}
