@@ -40,6 +40,7 @@ const (
 	failedNotExecutable = "not executable"
 	failedTrap          = "trap"
 	failedMissing       = "missing"
+	failedKilled        = "killed"
 	failedStopped       = "stopped" // by the end of its context
 	failedOtherwise     = "error"
 )
@@ -53,6 +54,7 @@ func FailureOf(err error) *Failure {
 		trap          *TrapError
 		limit         *LimitError
 		missing       *capability.MissingError
+		killed        *KilledError
 	)
 	f := &Failure{Kind: failedOtherwise, Text: err.Error(), Hint: hintOf(err)}
 	switch {
@@ -68,6 +70,8 @@ func FailureOf(err error) *Failure {
 		f.Kind, f.Program, f.Reason, f.Frames, f.Outcome = failedTrap, trap.Program, trap.Reason, trap.Frames, trap.Want
 	case errors.As(err, &missing):
 		f.Kind, f.Need, f.Half = failedMissing, &missing.Need, missing.Half
+	case errors.As(err, &killed):
+		f.Kind, f.Status = failedKilled, killed.Status
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		f.Kind = failedStopped
 	}
@@ -106,7 +110,9 @@ func (f *Failure) Err(ctx context.Context) error {
 		return &TrapError{Program: f.Program, Reason: f.Reason, Frames: f.Frames, Want: want}
 	case f.Kind == failedMissing && f.Need != nil:
 		return &capability.MissingError{Need: *f.Need, Half: f.Half}
-	case f.Kind == failedStopped && ctx.Err() != nil:
+	case f.Kind == failedKilled && ctx.Err() == nil:
+		return &crossedError{f.Text, f.Hint, errors.Join(context.Canceled, &KilledError{f.Text, f.Status & 0xff})}
+	case (f.Kind == failedStopped || f.Kind == failedKilled) && ctx.Err() != nil:
 		return &crossedError{f.Text, f.Hint, ended(ctx)}
 	}
 	return &crossedError{text: f.Text, hint: f.Hint}

@@ -73,17 +73,35 @@ func (c Calls) withDefaults() Calls {
 
 // call gives the answer to a call: a JSON object with the result, or with the text of an error.
 func (l *lent) call(ctx context.Context, name string, arguments []byte) []byte {
+	result, err := l.answer(ctx, name, arguments)
+	if err != nil {
+		text, _ := json.Marshal(err.Error()) // a string always can be
+		return slices.Concat([]byte(`{"error":`), text, []byte("}"))
+	}
+	return slices.Concat([]byte(`{"result":`), result, []byte("}"))
+}
+
+// answer gives the result of a call as JSON.
+func (l *lent) answer(ctx context.Context, name string, arguments []byte) ([]byte, error) {
 	began := time.Now()
 	result, err := l.result(ctx, name, arguments)
 	l.answered.Add(1)
 	if l.calls.Logger != nil {
 		l.log(ctx, name, len(arguments), len(result), time.Since(began), err)
 	}
-	if err != nil {
-		text, _ := json.Marshal(err.Error()) // a string always can be
-		return slices.Concat([]byte(`{"error":`), text, []byte("}"))
+	return result, err
+}
+
+// Call answers a call of one of the command's functions as a run would, with JSON, for whoever runs the command elsewhere.
+func (c *Cmd) Call(ctx context.Context, name string, arguments []byte) ([]byte, error) {
+	l := lent{functions: c.Functions, calls: c.Calls.withDefaults()}
+	if l.functions[name] == nil {
+		return nil, fmt.Errorf("there is no function %q", name)
 	}
-	return slices.Concat([]byte(`{"result":`), result, []byte("}"))
+	if len(arguments) > l.calls.MaxArguments {
+		return nil, fmt.Errorf("the arguments are larger than %d bytes", l.calls.MaxArguments)
+	}
+	return l.answer(ctx, name, arguments)
 }
 
 func (l *lent) log(ctx context.Context, name string, arguments, result int, elapsed time.Duration, err error) {

@@ -1,8 +1,10 @@
 package isolate
 
 import (
+	"errors"
 	"os"
 	"sync"
+	"time"
 )
 
 // connection carries messages between a pool and a worker. One goroutine receives; any may send.
@@ -19,8 +21,30 @@ type link interface {
 	sendFrame(head byte, part []byte, files []*os.File) error
 	// receiveFrame gives how much of p it filled, and the files that came along if they are wanted. An io.EOF is the end.
 	receiveFrame(p []byte, wanted bool) (n int, files []*os.File, err error)
+	// patience bounds how long receiveFrame waits, where the platform can: then it is errImpatient. 0: no bound.
+	patience(d time.Duration) error
 	Close() error
 }
+
+// errImpatient says that nothing has come for as long as patience has it.
+var errImpatient = errors.New("nothing has come yet")
+
+// line is both ways to a worker, and a worker's own. Runs go by one, which is waited at by a thread of its own, since to be woken
+// by the system is quicker than to be woken by Go's scheduler. What a pool says while a run goes on, by the other.
+type line struct {
+	runs   *connection
+	asides *connection
+}
+
+// send takes the way that messages of the kind go.
+func (l line) send(k kind, message []byte, files ...*os.File) error {
+	if k.aside() {
+		return l.asides.send(k, message)
+	}
+	return l.runs.send(k, message, files...)
+}
+
+func (l line) Close() error { return errors.Join(l.runs.Close(), l.asides.Close()) }
 
 func newConnection(l link, max int) *connection {
 	return &connection{link: l, incoming: assembler{max: max}}

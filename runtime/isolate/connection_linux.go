@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,15 +16,24 @@ const passesFiles = true
 
 // socket is a link over a socket that keeps frames apart (SOCK_SEQPACKET, unix(7)).
 type socket struct {
-	file *os.File
-	raw  syscall.RawConn
-	oob  [64]byte // for the descriptors of three standard streams
+	file   *os.File
+	raw    syscall.RawConn
+	blocks bool     // a thread waits, not Go's poller
+	oob    [64]byte // for the descriptors of three standard streams
 }
 
-func newSocket(fd int) (*socket, error) {
+func newSocket(fd int, blocks bool) (*socket, error) {
 	file := os.NewFile(uintptr(fd), "worker")
 	raw, err := file.SyscallConn()
-	return &socket{file: file, raw: raw}, err
+	return &socket{file: file, raw: raw, blocks: blocks}, err
+}
+
+func (s *socket) patience(d time.Duration) (err error) {
+	limit := unix.NsecToTimeval(d.Nanoseconds())
+	controlled := s.raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptTimeval(int(fd), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit)
+	})
+	return errors.Join(controlled, err)
 }
 
 // Close ends both directions, and whoever waits for one.
@@ -75,10 +85,13 @@ func (s *socket) receiveFrame(p []byte, wanted bool) (n int, files []*os.File, e
 				n, received = unix.Read(int(fd), p)
 			}
 			if received != unix.EINTR {
-				return received != unix.EAGAIN
+				return received != unix.EAGAIN || s.blocks
 			}
 		}
 	})
+	if received == unix.EAGAIN {
+		return 0, nil, errImpatient
+	}
 	if err = errors.Join(err, received); err != nil {
 		return 0, nil, err
 	}
@@ -109,31 +122,54 @@ func receivedFiles(oob []byte) ([]*os.File, error) {
 	return files, nil
 }
 
-// connect makes the worker's end the descriptor linkDescriptor of a process that is about to start. close is for that end, once
-// it has.
-func connect(command *exec.Cmd) (l link, close func(), err error) {
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
+// connect makes the worker's ends the descriptors firstDescriptor and the next of a process that is about to start. close is for
+// those ends, once it has.
+func connect(command *exec.Cmd) (l line, close func(), err error) {
+	var theirs []*os.File
+	close = func() {
+		for _, end := range theirs {
+			end.Close()
+		}
 	}
-	theirs := os.NewFile(uintptr(ends[1]), "worker")
-	ours, err := newSocket(ends[0])
-	if err != nil {
-		theirs.Close()
-		return nil, nil, err
+	var ours []*socket
+	for _, blocks := range []bool{true, false} {
+		kind := unix.SOCK_SEQPACKET | unix.SOCK_CLOEXEC
+		if !blocks {
+			kind |= unix.SOCK_NONBLOCK
+		}
+		ends, err := unix.Socketpair(unix.AF_UNIX, kind, 0)
+		if err != nil {
+			return line{}, close, os.NewSyscallError("socketpair", err)
+		}
+		theirs = append(theirs, os.NewFile(uintptr(ends[1]), "worker"))
+		end, err := newSocket(ends[0], blocks)
+		if err != nil {
+			return line{}, close, err
+		}
+		ours = append(ours, end)
 	}
-	command.ExtraFiles = []*os.File{theirs}
-	return ours, func() { theirs.Close() }, nil
+	command.ExtraFiles = theirs
+	return line{newConnection(ours[0], maxTold), newConnection(ours[1], 0)}, close, nil
 }
 
-const linkDescriptor = 3
+// firstDescriptor is the first that exec.Cmd.ExtraFiles become.
+const firstDescriptor = 3
 
 // pooled is a worker's end. It must not have been started by anybody but a pool.
-func pooled() (link, error) {
-	kind, err := unix.GetsockoptInt(linkDescriptor, unix.SOL_SOCKET, unix.SO_TYPE)
-	if err != nil || kind != unix.SOCK_SEQPACKET {
-		return nil, errNotPooled
+func pooled() (line, error) {
+	var ends []*socket
+	for i, blocks := range []bool{true, false} {
+		fd := firstDescriptor + i
+		kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+		if err != nil || kind != unix.SOCK_SEQPACKET {
+			return line{}, errNotPooled
+		}
+		unix.CloseOnExec(fd)
+		end, err := newSocket(fd, blocks)
+		if err != nil {
+			return line{}, err
+		}
+		ends = append(ends, end)
 	}
-	unix.CloseOnExec(linkDescriptor)
-	return newSocket(linkDescriptor)
+	return line{newConnection(ends[0], maxAsked), newConnection(ends[1], maxAsked)}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"time"
 )
 
 // passesFiles is whether files can be sent along with a frame.
@@ -48,21 +49,60 @@ func (p *pipes) receiveFrame(b []byte, _ bool) (int, []*os.File, error) {
 	return int(n), nil, err
 }
 
+// patience has no bound: workers do not hold output back here.
+func (p *pipes) patience(time.Duration) error { return nil }
+
 // connect makes the worker's end the standard streams of a process that is about to start. close is for that end, once it
 // has.
-func connect(command *exec.Cmd) (l link, close func(), err error) {
+func connect(command *exec.Cmd) (l line, close func(), err error) {
 	input, err := command.StdinPipe()
 	if err != nil {
-		return nil, nil, err
+		return line{}, func() {}, err
 	}
 	output, err := command.StdoutPipe()
 	if err != nil {
-		return nil, nil, err
+		return line{}, func() {}, err
 	}
-	return &pipes{bufio.NewReader(output), input, []io.Closer{input, output}}, func() {}, nil
+	both := newConnection(&pipes{bufio.NewReader(output), input, []io.Closer{input, output}}, maxTold)
+	return line{both, both}, func() {}, nil
 }
 
 // pooled is a worker's end.
-func pooled() (link, error) {
-	return &pipes{bufio.NewReader(os.Stdin), os.Stdout, nil}, nil
+func pooled() (line, error) {
+	both := &pipes{bufio.NewReader(os.Stdin), os.Stdout, nil}
+	runs, asides := &branch{pipes: both, frames: make(chan []byte)}, &branch{pipes: both, frames: make(chan []byte)}
+	go part(both, runs.frames, asides.frames)
+	return line{newConnection(runs, maxAsked), newConnection(asides, maxAsked)}, nil
+}
+
+// branch is one of two links that come by one.
+type branch struct {
+	*pipes
+	frames chan []byte
+}
+
+func (b *branch) receiveFrame(p []byte, _ bool) (int, []*os.File, error) {
+	frame, ok := <-b.frames
+	if !ok {
+		return 0, nil, io.EOF
+	}
+	return copy(p, frame), nil, nil
+}
+
+// part gives each frame to the branch that it is for.
+func part(from *pipes, runs, asides chan<- []byte) {
+	defer close(runs)
+	defer close(asides)
+	for {
+		frame := make([]byte, maxFrame)
+		n, _, err := from.receiveFrame(frame, false)
+		if err != nil {
+			return
+		}
+		if (kind(frame[0]) &^ more).aside() {
+			asides <- frame[:n]
+		} else {
+			runs <- frame[:n]
+		}
+	}
 }

@@ -1,11 +1,14 @@
 package isolate
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -24,7 +27,12 @@ type exchange struct {
 	heard   bool  // the worker has said something
 	printed int64 // bytes
 	wanting atomic.Bool
-	broken  error // a stream of the command; the run is to end, and what else it prints is dropped
+	calling atomic.Int32
+
+	calls    context.Context // of the command's functions
+	endCalls context.CancelFunc
+
+	broken error // a stream of the command; the run is to end, and what else it prints is dropped
 
 	mutex sync.Mutex
 	over  bool
@@ -45,6 +53,11 @@ func (x *exchange) run(ctx context.Context, message []byte, files []*os.File) er
 		x.margin = defaultMargin
 	}
 	defer x.finish()
+	if x.command.Signals != nil {
+		over := make(chan struct{})
+		defer close(over)
+		go x.passSignals(over)
+	}
 	if ctx.Done() != nil {
 		defer context.AfterFunc(ctx, func() { x.cancel(context.Cause(ctx).Error()) })()
 	}
@@ -81,6 +94,9 @@ func (x *exchange) finish() {
 	x.over = true
 	if x.late != nil {
 		x.late.Stop()
+	}
+	if x.endCalls != nil {
+		x.endCalls()
 	}
 }
 
@@ -127,8 +143,20 @@ func (x *exchange) lost(ctx context.Context, err error) error {
 
 // hear deals with what the worker says until it says how the run ended.
 func (x *exchange) hear(ctx context.Context) error {
+	if err := x.hurry(true); err != nil {
+		return err
+	}
 	for {
-		k, message, err := x.receive()
+		k, message, err := x.runs.receive()
+		if errors.Is(err, errImpatient) { // this one takes longer
+			if err = x.send(kindFlow, appendNumber(nil, x.request.serial)); err == nil {
+				err = x.hurry(false)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -136,8 +164,8 @@ func (x *exchange) hear(ctx context.Context) error {
 		switch k {
 		case kindStdout, kindStderr:
 			err = x.print(k, message)
-		case kindWant:
-			err = x.want(message)
+		case kindWant, kindCall:
+			err = x.asked(ctx, k, message)
 		case kindWarning: // of the engine, which has none that are a run's
 		case kindResult:
 			return x.ended(ctx, message)
@@ -148,6 +176,21 @@ func (x *exchange) hear(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// holdBack is how long a run may keep what it prints, to tell it with its end.
+const holdBack = 2 * time.Millisecond
+
+// hurry has frames of the worker awaited no longer than that, or as long as it takes.
+func (x *exchange) hurry(on bool) error {
+	if on == x.hurried {
+		return nil
+	}
+	x.hurried = on
+	if on {
+		return x.runs.patience(holdBack)
+	}
+	return x.runs.patience(0)
 }
 
 // print writes what the run printed. The bound of output is held here, too: a worker that goes on lies.
@@ -173,9 +216,66 @@ func (x *exchange) print(k kind, output []byte) error {
 	return nil
 }
 
-// want reads standard input for the run. It does so beside the run, which may end meanwhile.
-func (x *exchange) want(message []byte) error {
+// asked does what the worker asks for the run's sake.
+func (x *exchange) asked(ctx context.Context, k kind, message []byte) error {
 	p := parser{rest: message}
+	serial := p.number(math.MaxInt32)
+	switch {
+	case p.failed:
+		return errProtocol
+	case serial != x.request.serial: // of a run that is over
+		return nil
+	case k == kindWant:
+		return x.want(&p)
+	}
+	return x.call(ctx, &p)
+}
+
+// call calls a function of the command.
+func (x *exchange) call(ctx context.Context, p *parser) error {
+	id, name := p.number(math.MaxInt), p.text()
+	arguments := bytes.Clone(p.rest)
+	if _, ok := x.command.Functions[name]; !ok || p.failed {
+		return errProtocol
+	}
+	if most := cmp.Or(x.command.Calls.MaxRunning, defaultCalls); int(x.calling.Add(1)) > most {
+		return errProtocol
+	}
+	if x.calls == nil {
+		x.calls, x.endCalls = context.WithCancel(ctx)
+	}
+	go func() {
+		result, err := x.command.Call(x.calls, name, arguments)
+		failed := 0
+		if err != nil {
+			failed, result = 1, []byte(err.Error())
+		}
+		x.calling.Add(-1)
+		_ = x.send(kindAnswer, append(appendNumber(appendNumber(appendNumber(nil, x.request.serial), id), failed), result...))
+	}()
+	return nil
+}
+
+// defaultCalls is what runtime.Calls says.
+const defaultCalls = 64
+
+// passSignals passes on what comes from Cmd.Signals until the run is over.
+func (x *exchange) passSignals(over <-chan struct{}) {
+	for {
+		select {
+		case s, ok := <-x.command.Signals:
+			if !ok {
+				return
+			}
+			_ = x.send(kindSignal, appendNumber(appendNumber(nil, x.request.serial), int(s)))
+		case <-over:
+			return
+		}
+	}
+}
+
+// want reads standard input for the run. It does so beside the run, which may end meanwhile.
+func (x *exchange) want(p *parser) error {
 	size := p.number(maxPart / 2)
 	if x.request.stdin != framed || size == 0 || p.end() != nil || !x.wanting.CompareAndSwap(false, true) {
 		return errProtocol

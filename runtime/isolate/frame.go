@@ -6,8 +6,8 @@ import (
 )
 
 // A message is a kind and bytes. It travels as one frame or, if it is longer, as several, all but the last of which say that
-// there is more. A frame is the kind, with the bit more, and up to maxPart bytes. The first message either way is a greeting with
-// the version.
+// there is more. A frame is the kind, with the bit more, and up to maxPart bytes. What is said of a run while it goes on, but
+// for what it printed, begins with the run's serial number: it may come when that is over.
 
 // kind says what a message is.
 type kind byte
@@ -18,6 +18,9 @@ const (
 	kindRequest                 // a run: see request
 	kindCancel                  // the run is to end: the reason, a text
 	kindInput                   // of the run's standard input, as much as there is; empty: its end
+	kindSignal                  // for its programs: a number
+	kindAnswer                  // to a kindCall: its number, whether it failed, and JSON, or the text of the error
+	kindFlow                    // what it prints is wanted at once: its end is not in sight
 )
 
 // What a worker says.
@@ -25,19 +28,23 @@ const (
 	kindReady    kind = 32 + iota // it has its walls: JSON, see ready
 	kindStdout                    // what the run printed
 	kindStderr                    // and as errors
+	kindCall                      // of a function of Cmd.Functions: a number, its name, and JSON
 	kindWant                      // the run reads standard input: at most so many bytes, a number
 	kindResult                    // how it ended: see result
 	kindWarning                   // a text for runtime.Options.Warn
 	kindProgress                  // JSON, a runtime.Progress
 )
 
+// aside reports whether a message to a worker is about a run that goes on.
+func (k kind) aside() bool { return k >= kindCancel && k <= kindFlow }
+
 const more kind = 0x80 // another frame follows
 
 const (
-	maxPart  = 32 << 10    // bytes of a frame besides its kind
-	maxAsked = 64 << 20    // of a message to a worker
-	maxTold  = 1 << 20     // of one from a worker
-	maxFrame = 1 + maxPart //
+	maxPart  = 32 << 10 // bytes of a frame besides its kind
+	maxAsked = 64 << 20 // of a message to a worker
+	maxTold  = 16 << 20 // of one from a worker
+	maxFrame = 1 + maxPart
 )
 
 var (

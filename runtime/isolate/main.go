@@ -38,13 +38,13 @@ func Main() {
 
 // work is a worker's life.
 func work() error {
-	l, err := pooled()
+	ends, err := pooled()
 	if err != nil {
 		return err
 	}
-	goruntime.GOMAXPROCS(min(2, goruntime.NumCPU())) // a run, and whoever tells it to end
-	s := &server{connection: newConnection(l, maxAsked), work: make(chan *job)}
-	k, message, err := s.receive()
+	goruntime.GOMAXPROCS(2) // a run, and whoever tells it to end
+	s := &server{line: ends}
+	k, message, err := s.runs.receive()
 	if err != nil {
 		return err
 	}
@@ -60,8 +60,8 @@ func work() error {
 	if err := s.sayReady(ready{Version: version, Walls: walls, Outcome: outcome}); err != nil {
 		return err
 	}
-	go s.serve()
-	return s.listen()
+	go s.listen()
+	return s.serve()
 }
 
 func (s *server) sayReady(r ready) error {

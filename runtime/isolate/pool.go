@@ -133,7 +133,7 @@ func (p *Pool) Run(ctx context.Context, b Box, c *runtime.Cmd) error {
 		if err != nil {
 			return err
 		}
-		w.runs++
+		w.given++
 		x := exchange{worker: w, command: c, margin: p.Margin, request: ask}
 		err = x.run(ctx, message, files)
 		p.release(w)
@@ -388,7 +388,7 @@ func (p *Pool) release(w *worker) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	c := w.class
-	if w.killed.Load() || p.closed || p.Runs > 0 && w.runs >= p.Runs || w.lessons < c.lessons {
+	if w.killed.Load() || p.closed || p.Runs > 0 && w.given >= p.Runs || w.lessons < c.lessons {
 		p.replace(w)
 		return
 	}
@@ -416,7 +416,7 @@ func (p *Pool) replace(w *worker) {
 		p.living--
 	case len(p.waiting) > 0:
 		p.next().turn <- nil
-	case p.living > 1 || w.runs > 1: // whoever ran one thing once does not wait for another
+	case p.living > 1 || w.given > 1: // whoever ran one thing once does not wait for another
 		p.ending.Go(func() { p.restart(w.class) })
 	default:
 		p.living--

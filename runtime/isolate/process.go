@@ -20,10 +20,11 @@ import (
 
 // worker is a process, as its pool sees it.
 type worker struct {
-	*connection
+	line
+	hurried bool // nobody waits long for its frames
 	class   *class
 	lessons int // those of the class when it was started
-	runs    int // that it was given
+	given   int // that it was given
 	walls   []Wall
 	outcome string // of an attempt, see Probe
 
@@ -49,15 +50,13 @@ func (p *Pool) startWorker(ctx context.Context, s *spec) (*worker, error) {
 	}
 	w := &worker{dead: make(chan struct{})}
 	w.process = &exec.Cmd{Path: name, Args: []string{argument}, Env: []string{}, Stderr: &w.last, SysProcAttr: processAttributes()}
-	l, started, err := connect(w.process)
-	if err != nil {
-		return nil, err
+	var started func()
+	w.line, started, err = connect(w.process)
+	if err == nil {
+		err = onStarter(w.process.Start)
 	}
-	w.connection = newConnection(l, maxTold)
-	err = onStarter(w.process.Start)
 	started()
 	if err != nil {
-		l.Close()
 		return nil, fmt.Errorf("starting a worker: %w", err)
 	}
 	go w.wait()
@@ -99,7 +98,7 @@ func (w *worker) discard() {
 // awaitReady hears what a worker says while it prepares itself.
 func (w *worker) awaitReady(p *Pool) error {
 	for {
-		k, message, err := w.receive()
+		k, message, err := w.runs.receive()
 		if err != nil {
 			return w.death(err)
 		}
@@ -155,6 +154,9 @@ func (w *worker) death(err error) error {
 	return &WorkerError{Reason: "the worker died: " + how}
 }
 
+// statusKilled is what a shell reports of a process that SIGKILL ended.
+const statusKilled = 128 + 9
+
 // WorkerError is the end of a run that lost its worker, which was killed, or died, or broke the protocol.
 type WorkerError struct {
 	Reason string
@@ -165,7 +167,7 @@ func (e *WorkerError) Error() string { return e.Reason }
 
 // Unwrap says that the run was ended by somebody else.
 func (e *WorkerError) Unwrap() []error {
-	killed := []error{context.Canceled}
+	killed := []error{context.Canceled, &runtime.KilledError{Reason: e.Reason, Status: statusKilled}}
 	if e.cause != nil {
 		killed = append(killed, e.cause)
 	}

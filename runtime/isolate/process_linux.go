@@ -10,6 +10,9 @@ func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 }
 
+// holdsBack is whether output waits for company until the pool wants it.
+const holdsBack = true
+
 // self is this executable, even if another has taken its place.
 const self = "/proc/self/exe"
 

@@ -11,6 +11,9 @@ import (
 
 func processAttributes() *syscall.SysProcAttr { return nil }
 
+// holdsBack is whether output waits for company until the pool wants it, which it cannot tell here.
+const holdsBack = false
+
 // self is asked of the system.
 const self = ""
 

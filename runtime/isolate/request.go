@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,9 @@ type request struct {
 	terminal              bool
 	rows, columns         int
 
+	functions                          []string
+	maxArguments, maxResult, maxCalls  int
+	signals                            bool
 	seed                               int
 	grace                              time.Duration
 	stoppable, fresh, stats, countFuel bool
@@ -60,9 +64,14 @@ func newRequest(c *runtime.Cmd) (*request, []*os.File, error) {
 	}
 	r := &request{
 		Args: c.Args, Entrypoint: c.Entrypoint, hasEntrypoint: c.Entrypoint != nil, Env: c.Env, Dir: c.Dir, User: c.User,
-		limits: plainLimits(c.Limits), seed: int(c.Seed), grace: c.Grace,
+		limits: plainLimits(c.Limits), maxArguments: c.Calls.MaxArguments, maxResult: c.Calls.MaxResult, maxCalls: c.Calls.MaxRunning, signals: c.Signals != nil,
+		seed: int(c.Seed), grace: c.Grace,
 		stoppable: c.Stoppable, fresh: c.Fresh, stats: c.Stats != nil, countFuel: c.CountFuel,
 	}
+	for name := range c.Functions {
+		r.functions = append(r.functions, name)
+	}
+	slices.Sort(r.functions) // equal runs are equal requests
 	if c.Terminal != nil {
 		r.terminal = true
 		if r.rows, r.columns = 24, 80; c.Terminal.Size != nil {
@@ -136,11 +145,12 @@ const (
 	isFresh
 	wantsStats
 	countsFuel
+	takesSignals
 	allSwitches = 1<<iota - 1
 )
 
 func (r *request) switches() (bits int) {
-	for i, on := range []bool{r.hasEntrypoint, r.terminal, r.stoppable, r.fresh, r.stats, r.countFuel} {
+	for i, on := range []bool{r.hasEntrypoint, r.terminal, r.stoppable, r.fresh, r.stats, r.countFuel, r.signals} {
 		if on {
 			bits |= 1 << i
 		}
@@ -154,12 +164,15 @@ func (r *request) encode() ([]byte, error) {
 	for _, s := range []stream{r.stdin, r.stdout, r.stderr} {
 		b = appendNumber(b, s)
 	}
-	for _, list := range [][]string{r.Args, r.Entrypoint, r.Env} {
+	for _, list := range [][]string{r.Args, r.Entrypoint, r.Env, r.functions} {
 		b = appendTexts(b, list)
 	}
 	b = appendText(appendText(b, r.Dir), r.User)
 	b = appendNumber(appendNumber(b, max(r.rows, 0)), max(r.columns, 0))
-	b = appendNumber(appendNumber(b, r.seed), r.grace)
+	b = appendNumber(appendNumber(b, r.seed), max(r.grace, 0))
+	for _, bound := range []int{r.maxArguments, r.maxResult, r.maxCalls} {
+		b = appendNumber(b, max(bound, 0))
+	}
 	limits := ""
 	if r.limits != (plainLimits{}) {
 		text, err := json.Marshal(r.limits)
@@ -180,16 +193,20 @@ func decodeRequest(message []byte) (*request, error) {
 	r := &request{
 		serial: serial, hasEntrypoint: bits&hasEntrypoint != 0, terminal: bits&isTerminal != 0, stoppable: bits&isStoppable != 0,
 		fresh: bits&isFresh != 0, stats: bits&wantsStats != 0, countFuel: bits&countsFuel != 0,
+		signals: bits&takesSignals != 0,
 	}
 	for _, s := range []*stream{&r.stdin, &r.stdout, &r.stderr} {
 		*s = stream(p.number(int(joined)))
 	}
-	for _, list := range []*[]string{&r.Args, &r.Entrypoint, &r.Env} {
+	for _, list := range []*[]string{&r.Args, &r.Entrypoint, &r.Env, &r.functions} {
 		*list = p.texts()
 	}
 	r.Dir, r.User = p.text(), p.text()
 	r.rows, r.columns = p.number(maxSize), p.number(maxSize)
 	r.seed, r.grace = int(p.any()), time.Duration(p.number(math.MaxInt))
+	for _, bound := range []*int{&r.maxArguments, &r.maxResult, &r.maxCalls} {
+		*bound = p.number(math.MaxInt)
+	}
 	limits := p.bytes()
 	if r.input = bytes.Clone(p.bytes()); r.input == nil {
 		r.input = []byte{}
@@ -210,6 +227,7 @@ func (r *request) command() *runtime.Cmd {
 		Limits: runtime.Limits(r.limits), Seed: uint64(r.seed), Grace: r.grace,
 		Stoppable: r.stoppable, Fresh: r.fresh, CountFuel: r.countFuel,
 	}
+	c.Calls.MaxArguments, c.Calls.MaxResult, c.Calls.MaxRunning = r.maxArguments, r.maxResult, r.maxCalls
 	if r.hasEntrypoint {
 		c.Entrypoint = append([]string{}, r.Entrypoint...)
 	}

@@ -3,7 +3,6 @@ package isolate
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,20 +10,18 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/term"
 
 	"boxer.dev/runtime"
 )
 
-// server is a worker's own view of itself. One goroutine listens, another has the run.
+// server is a worker's own view of itself. One goroutine runs what is asked for, another listens to what is said of it meanwhile.
 type server struct {
-	*connection
+	line
 	box      *runtime.Box
 	mounts   []runtime.Mount
 	preopens []runtime.Preopen
-	work     chan *job
 
 	mutex   sync.Mutex
 	current *job
@@ -36,45 +33,68 @@ type job struct {
 	files []*os.File
 	ctx   context.Context
 	end   context.CancelCauseFunc
+	out   *output
 	input chan []byte // what came of standard input
+
+	signals chan runtime.Signal
+	mutex   sync.Mutex
+	calls   map[int]chan answer // that have not been answered
+	called  int
 }
 
-// listen hears the pool until it hangs up.
-func (s *server) listen() error {
+// answer is what came of a call.
+type answer struct {
+	result json.RawMessage
+	err    error
+}
+
+// serve runs one job after another until the pool hangs up.
+func (s *server) serve() error {
 	for {
-		k, message, files, err := s.receiveWithFiles()
+		k, message, files, err := s.runs.receiveWithFiles()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		switch k {
-		case kindRequest:
-			err = s.begin(message, files)
-		case kindCancel, kindInput:
-			err = s.tell(k, message)
-		default:
-			err = errMalformed
+		if k != kindRequest {
+			return errMalformed
 		}
+		asked, err := decodeRequest(message)
 		if err != nil {
+			return err
+		}
+		if err := s.do(&job{request: asked, files: files}); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *server) begin(message []byte, files []*os.File) error {
-	asked, err := decodeRequest(message)
-	if err != nil {
-		return err
-	}
-	j := &job{request: asked, files: files, input: make(chan []byte, 1)}
+// do runs a job and says how it ended.
+func (s *server) do(j *job) error {
+	j.input, j.signals, j.calls = make(chan []byte, 1), make(chan runtime.Signal, 1), map[int]chan answer{}
 	j.ctx, j.end = context.WithCancelCause(context.Background())
+	j.out = &output{connection: s.runs, flows: !holdsBack}
 	s.mutex.Lock()
 	s.current = j
 	s.mutex.Unlock()
-	s.work <- j
-	return nil
+	ended := s.run(j)
+	message := ended.append(make([]byte, 0, 64+len(ended.output)+len(ended.failure)+len(ended.stats)))
+	return s.send(kindResult, message)
+}
+
+// listen hears what the pool says of the run that goes on, and that it hangs up.
+func (s *server) listen() {
+	for {
+		k, message, err := s.asides.receive()
+		if err == nil {
+			err = s.tell(k, message)
+		}
+		if err != nil {
+			os.Exit(0) // the pool is gone, or out of its mind
+		}
+	}
 }
 
 // tell passes on what is said of a run, if it is still the one that is going on.
@@ -87,29 +107,77 @@ func (s *server) tell(k kind, message []byte) error {
 	s.mutex.Lock()
 	j := s.current
 	s.mutex.Unlock()
-	switch {
-	case j == nil || j.serial != serial:
-	case k == kindCancel:
+	if j == nil || j.serial != serial {
+		return nil
+	}
+	switch k {
+	case kindCancel:
 		j.end(errors.New(string(p.rest)))
-	default:
+	case kindInput:
 		select {
 		case j.input <- bytes.Clone(p.rest):
 		default: // nobody asked
 			return errMalformed
 		}
+	case kindSignal:
+		select {
+		case j.signals <- runtime.Signal(p.number(math.MaxUint8)):
+		default: // the last one has not even been seen
+		}
+		return p.end()
+	case kindAnswer:
+		return j.answered(&p)
+	case kindFlow:
+		j.out.flow()
+	default:
+		return errMalformed
 	}
 	return nil
 }
 
-// serve runs one job after another.
-func (s *server) serve() {
-	for j := range s.work {
-		ended := s.run(j)
-		message := ended.append(make([]byte, 0, 64+len(ended.output)+len(ended.failure)+len(ended.stats)))
-		if s.send(kindResult, message) != nil {
-			os.Exit(0) // the pool is gone
-		}
+// call asks the pool to call a function.
+func (j *job) call(ctx context.Context, c *connection, name string, arguments []byte) (json.RawMessage, error) {
+	come := make(chan answer, 1)
+	j.mutex.Lock()
+	j.called++
+	id := j.called
+	j.calls[id] = come
+	j.mutex.Unlock()
+	defer func() {
+		j.mutex.Lock()
+		defer j.mutex.Unlock()
+		delete(j.calls, id)
+	}()
+	message := appendText(appendNumber(appendNumber(nil, j.serial), id), name)
+	if err := c.send(kindCall, append(message, arguments...)); err != nil {
+		return nil, err
 	}
+	select {
+	case a := <-come:
+		return a.result, a.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// answered gives an answer to whoever waits for it.
+func (j *job) answered(p *parser) error {
+	id, failed := p.number(math.MaxInt), p.number(1) == 1
+	if p.failed {
+		return errMalformed
+	}
+	a := answer{result: bytes.Clone(p.rest)}
+	if failed {
+		a = answer{err: errors.New(string(p.rest))}
+	}
+	j.mutex.Lock()
+	come := j.calls[id]
+	delete(j.calls, id)
+	j.mutex.Unlock()
+	if come != nil { // else the program has dropped the call
+		come <- a
+	}
+	return nil
 }
 
 func (s *server) run(j *job) (ended result) {
@@ -119,11 +187,10 @@ func (s *server) run(j *job) (ended result) {
 			file.Close()
 		}
 	}()
-	out := &output{connection: s.connection}
 	command := s.command(j.request)
-	s.connect(command, j, out)
+	s.connect(command, j)
 	err := s.box.Run(j.ctx, command)
-	ended.last, ended.output = out.rest()
+	ended.last, ended.output = j.out.rest()
 	var unprepared *runtime.NotPreparedError
 	switch {
 	case errors.As(err, &unprepared):
@@ -148,7 +215,7 @@ func (s *server) command(r *request) *runtime.Cmd {
 }
 
 // connect gives a run its streams.
-func (s *server) connect(command *runtime.Cmd, j *job, out *output) {
+func (s *server) connect(command *runtime.Cmd, j *job) {
 	files := j.files
 	next := func() *os.File {
 		if len(files) == 0 {
@@ -161,7 +228,7 @@ func (s *server) connect(command *runtime.Cmd, j *job, out *output) {
 	writer := func(mode stream, k kind) io.Writer {
 		switch mode {
 		case framed:
-			return &printer{out, k}
+			return &printer{j.out, k}
 		case passed:
 			if file := next(); file != nil {
 				return file
@@ -171,7 +238,7 @@ func (s *server) connect(command *runtime.Cmd, j *job, out *output) {
 	}
 	switch j.stdin {
 	case framed:
-		command.Stdin = &asker{out: out, job: j}
+		command.Stdin = &asker{out: j.out, job: j}
 	case passed:
 		if file := next(); file != nil {
 			command.Stdin = file
@@ -182,6 +249,17 @@ func (s *server) connect(command *runtime.Cmd, j *job, out *output) {
 	command.Stdout = writer(j.stdout, kindStdout)
 	if command.Stderr = command.Stdout; j.stderr != joined {
 		command.Stderr = writer(j.stderr, kindStderr)
+	}
+	if j.request.signals {
+		command.Signals = j.signals
+	}
+	for _, name := range j.functions {
+		if command.Functions == nil {
+			command.Functions = map[string]runtime.Function{}
+		}
+		command.Functions[name] = func(ctx context.Context, arguments json.RawMessage) (any, error) {
+			return j.call(ctx, s.runs, name, arguments)
+		}
 	}
 	if j.terminal {
 		command.Terminal = &runtime.Terminal{Size: j.size(command.Stdout)}
@@ -200,18 +278,16 @@ func (r *request) size(stdout io.Writer) func() (rows, columns int) {
 	}
 }
 
-// output collects what a run prints for a moment, so that what is printed last goes with the result.
+// output collects what a run prints until it has ended, so that what is printed last goes with the result; or until the pool,
+// which has waited for that, wants to have it at once. There is no clock for it in the worker: a run may have a processor to itself.
 type output struct {
 	*connection
 	mutex sync.Mutex
 	kind  kind
 	bytes []byte
-	timer *time.Timer
+	flows bool
 	over  bool
 }
-
-// holdBack is how long output waits for company.
-const holdBack = time.Millisecond
 
 // printer is standard output or standard error.
 type printer struct {
@@ -228,20 +304,24 @@ func (p *printer) Write(b []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if len(b) >= maxPart {
+	if o.flows || len(b) >= maxPart {
 		return len(b), o.pieces(p.as, b)
 	}
-	if o.kind, o.bytes = p.as, append(o.bytes, b...); o.timer == nil {
-		o.timer = time.AfterFunc(holdBack, o.flushLater)
-	} else if len(o.bytes) == len(b) {
-		o.timer.Reset(holdBack)
-	}
+	o.kind, o.bytes = p.as, append(o.bytes, b...)
 	return len(b), nil
+}
+
+// flow sends what was collected, and from now on everything at once.
+func (o *output) flow() {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.flows = true
+	_ = o.flush()
 }
 
 // pieces sends what is too long for a message to a pool.
 func (o *output) pieces(k kind, b []byte) error {
-	for len(b) > 0 {
+	for len(b) > 0 && !o.over {
 		n := min(len(b), maxPart)
 		if err := o.send(k, b[:n]); err != nil {
 			return err
@@ -261,20 +341,11 @@ func (o *output) flush() error {
 	return err
 }
 
-func (o *output) flushLater() {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	_ = o.flush()
-}
-
 // rest gives what has not been sent, to be sent by the caller; nothing more will be.
 func (o *output) rest() (kind, []byte) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
 	o.over = true
-	if o.timer != nil {
-		o.timer.Stop()
-	}
 	if len(o.bytes) == 0 {
 		return 0, nil
 	}
@@ -289,11 +360,11 @@ type asker struct {
 	ended bool
 }
 
-// Read asks, after what was printed has been sent: whoever types waits for the question.
+// Read asks, after what was printed has been sent: whoever types waits for a question.
 func (a *asker) Read(p []byte) (int, error) {
 	if len(a.ahead) == 0 && !a.ended {
-		a.out.flushLater()
-		if err := a.out.send(kindWant, binary.AppendUvarint(nil, uint64(min(len(p), maxPart/2)))); err != nil {
+		a.out.flow()
+		if err := a.out.send(kindWant, appendNumber(appendNumber(nil, a.job.serial), min(len(p), maxPart/2))); err != nil {
 			return 0, err
 		}
 		select {

@@ -22,7 +22,9 @@ func appendTexts(b []byte, list []string) []byte {
 	return b
 }
 
-func appendNumber[N ~int | ~int64 | ~uint8](b []byte, n N) []byte { return binary.AppendUvarint(b, uint64(n)) }
+func appendNumber[N ~int | ~int64 | ~uint8](b []byte, n N) []byte {
+	return binary.AppendUvarint(b, uint64(n))
+}
 
 // parser takes a message apart. After a failure all that it gives is zero.
 type parser struct {
