@@ -34,6 +34,8 @@ type Options struct {
 	// Keep is how many instances of each program with a memory image are kept ready after they have been used, reset in the
 	// background. 0: none; each run makes its own.
 	Keep int
+	// CleanLater leaves used instances to Clean, for who has better to do first: to tell how a run ended.
+	CleanLater bool
 }
 
 // Progress is news of a compilation.

@@ -152,7 +152,7 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 	if s.cmd.Stats != nil {
 		wanted = stats
 	}
-	p.release(i, s.engine.options.Keep, wanted)
+	p.release(i, s.engine.options, wanted)
 	return served, err
 }
 

@@ -71,7 +71,7 @@ func pop(from *[]*instance) *instance {
 
 // put keeps an instance, clean or used, unless the pool has as many as it may. When no more than half of them are clean, a
 // cleaner goes to work: seldom, because waking it takes a moment of the run that does.
-func (p *pools) put(i *instance, clean bool, keep int) {
+func (p *pools) put(i *instance, clean, later bool, keep int) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	pool := p.of(i.image)
@@ -84,7 +84,7 @@ func (p *pools) put(i *instance, clean bool, keep int) {
 		return
 	}
 	pool.used = append(pool.used, i)
-	if !pool.cleaner && len(pool.clean) <= keep/2 {
+	if !later && !pool.cleaner && len(pool.clean) <= keep/2 {
 		pool.cleaner = true
 		p.cleaning.Add(1)
 		go p.clean(pool)
@@ -136,7 +136,7 @@ func (p *program) instance(ctx context.Context, image *memory.Image, account *me
 }
 
 // release lets go of an instance after a run. Whoever wants statistics waits for the reset, of which they tell.
-func (p *program) release(i *instance, keep int, stats *Stats) {
+func (p *program) release(i *instance, o Options, stats *Stats) {
 	if i.memory != nil {
 		i.memory.Settle()
 	}
@@ -152,17 +152,41 @@ func (p *program) release(i *instance, keep int, stats *Stats) {
 			return
 		}
 	}
-	if keep == 0 || !i.reusable() {
+	if o.Keep == 0 || !i.reusable() {
 		i.close()
 		return
 	}
-	p.pools.put(i, stats != nil || i.resetKnown(), keep)
+	p.pools.put(i, stats != nil || !o.CleanLater && i.resetKnown(), o.CleanLater, o.Keep)
+}
+
+// Clean makes used instances as new that the engine keeps.
+func (e *Engine) Clean() {
+	for _, p := range e.loaded() {
+		p.pools.mutex.Lock()
+		for _, pool := range p.pools.byImage {
+			for i := pop(&pool.used); i != nil; i = pop(&pool.used) {
+				if _, err := i.reset(); err != nil {
+					i.close()
+					continue
+				}
+				pool.clean = append(pool.clean, i)
+			}
+		}
+		p.pools.mutex.Unlock()
+	}
 }
 
 // Settle waits until no instance is being reset in the background. No run may be going on.
 func (e *Engine) Settle() {
+	for _, p := range e.loaded() {
+		p.pools.cleaning.Wait()
+	}
+}
+
+// loaded gives all programs.
+func (e *Engine) loaded() (programs []*program) {
 	e.mutex.Lock()
-	var programs []*program
+	defer e.mutex.Unlock()
 	for _, s := range e.programs {
 		select {
 		case <-s.ready:
@@ -172,8 +196,5 @@ func (e *Engine) Settle() {
 		default:
 		}
 	}
-	e.mutex.Unlock()
-	for _, p := range programs {
-		p.pools.cleaning.Wait()
-	}
+	return programs
 }

@@ -121,7 +121,7 @@ func (p *program) warm(ctx context.Context, image *boxImage, keep int) error {
 		i.close()
 		return err
 	}
-	p.pools.put(i, true, keep)
+	p.pools.put(i, true, true, keep)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	goruntime "runtime"
+	"runtime/debug"
 	"sync/atomic"
 
 	"boxer.dev/oci"
@@ -36,6 +37,9 @@ func Main() {
 	os.Exit(0)
 }
 
+// gcPercent has a worker collect garbage less often: its heap is small, and runs come one by one.
+const gcPercent = 400
+
 // work is a worker's life.
 func work() error {
 	ends, err := pooled()
@@ -43,6 +47,7 @@ func work() error {
 		return err
 	}
 	goruntime.GOMAXPROCS(2) // a run, and whoever tells it to end
+	debug.SetGCPercent(gcPercent)
 	s := &server{line: ends}
 	k, message, err := s.runs.receive()
 	if err != nil {
@@ -90,7 +95,7 @@ func (s *server) prepare(asked *spec) error {
 	}
 	ctx := context.Background()
 	engine, err := runtime.New(ctx, runtime.Options{
-		CacheDir: asked.Engine.CacheDir, Keep: asked.Engine.Keep,
+		CacheDir: asked.Engine.CacheDir, Keep: asked.Engine.Keep, CleanLater: true,
 		Warn: func(err error) { _ = s.send(kindWarning, []byte(err.Error())) },
 		Progress: func(p runtime.Progress) {
 			text, _ := json.Marshal(p)
@@ -100,6 +105,7 @@ func (s *server) prepare(asked *spec) error {
 	if err != nil {
 		return err
 	}
+	s.engine = engine
 	root := &oci.Rootfs{Config: asked.Config}
 	for _, file := range asked.Layers {
 		layer, err := vfs.OpenLayer(file)

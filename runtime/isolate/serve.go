@@ -19,6 +19,7 @@ import (
 // server is a worker's own view of itself. One goroutine runs what is asked for, another listens to what is said of it meanwhile.
 type server struct {
 	line
+	engine   *runtime.Engine
 	box      *runtime.Box
 	mounts   []runtime.Mount
 	preopens []runtime.Preopen
@@ -81,7 +82,9 @@ func (s *server) do(j *job) error {
 	s.mutex.Unlock()
 	ended := s.run(j)
 	message := ended.append(make([]byte, 0, 64+len(ended.output)+len(ended.failure)+len(ended.stats)))
-	return s.send(kindResult, message)
+	err := s.send(kindResult, message)
+	s.engine.Clean() // while nobody waits
+	return err
 }
 
 // listen hears what the pool says of the run that goes on, and that it hangs up.
@@ -310,6 +313,9 @@ func (p *printer) Write(b []byte) (int, error) {
 	o.kind, o.bytes = p.as, append(o.bytes, b...)
 	return len(b), nil
 }
+
+// Prompt spares a goroutine for each Write: the pool takes what is sent, or ends the worker.
+func (p *printer) Prompt() bool { return true }
 
 // flow sends what was collected, and from now on everything at once.
 func (o *output) flow() {
