@@ -192,7 +192,7 @@ func (s *Session) beginWith(ctx context.Context, module source, image *memory.Im
 		return false, notForSessions(s.path)
 	}
 	if served, err := i.serve(ctx); !served || err != nil {
-		s.program.release(i, s.sandbox.engine.options.Keep, nil)
+		s.program.release(i, s.sandbox.engine.options, nil)
 		return false, err
 	}
 	s.live, s.image = i, image
@@ -330,7 +330,7 @@ func (s *Session) end(why error) {
 		return
 	}
 	if s.live.ended == nil {
-		s.program.release(s.live, s.sandbox.engine.options.Keep, nil)
+		s.program.release(s.live, s.sandbox.engine.options, nil)
 	} else {
 		s.live.close()
 	}
