@@ -3,6 +3,7 @@ package isolate
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"testing"
 
 	"boxer.dev/runtime"
@@ -17,4 +18,12 @@ func TestPythonRunsInAWorker(t *testing.T) {
 	if out.String() != "hello\n" || runtime.ExitStatus(err) != 3 {
 		t.Errorf("%q, %v", out.String(), err)
 	}
+}
+
+func double(_ context.Context, arguments json.RawMessage) (any, error) {
+	var numbers []int
+	if err := json.Unmarshal(arguments, &numbers); err != nil {
+		return nil, err
+	}
+	return numbers[0] * 2, nil
 }
