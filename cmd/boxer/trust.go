@@ -42,7 +42,7 @@ func (t *trust) refusal(err error, what string) error {
 	}
 	err = fmt.Errorf("%s is refused: %w (%s)", what, err, t.file)
 	if errors.Is(err, signature.ErrUnsigned) {
-		return withHint(err, "`boxer sign` signs a box of the local store, `boxer push` takes the signature along")
+		return withHint(err, "whoever has the private key can sign it: `boxer sign`, then `boxer push`, which takes the signature along")
 	}
 	return withHint(err, "whoever gave you the box has to give you their public key, too")
 }
@@ -96,7 +96,7 @@ func (t *trust) check(ctx context.Context, client *registry.Client, store *oci.S
 		return withHint(t.refusal(err, ref), "its registry has another one under this name: `boxer pull --verify-key %s %s` brings it", t.file, ref)
 	}
 	if err := t.admit(ctx, found); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", ref, err)
 	}
 	return t.keep(store, digest)
 }
