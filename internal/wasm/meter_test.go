@@ -327,6 +327,38 @@ func TestLongTurnsTakeMoreTicks(t *testing.T) {
 	}
 }
 
+// Calls of functions without a test are paid for by who has one, all of them: a tree of calls kept a deadline waiting for seconds.
+func TestTreesOfCallsTakeTicks(t *testing.T) {
+	m, err := Parse(program("tree of calls", treeOfCalls(40)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := m.longEntries(stride)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := 0
+	for f, body := range m.Bodies {
+		points, err := (&planner{meter: Ticks, entries: entries}).plan(body, entries.tested[f])
+		if err != nil {
+			t.Fatal(err)
+		}
+		paid := int64(0)
+		for _, at := range points {
+			paid += at.cost * tickUnit
+		}
+		if entries.tested[f] {
+			tested++
+			if paid < entries.total[f] {
+				t.Errorf("function %d executes %d instructions and pays for %d", f, entries.total[f], paid)
+			}
+		}
+	}
+	if tested == 0 {
+		t.Error("no function has a test")
+	}
+}
+
 // What it takes to plan a body grows with the body: blocks in blocks that each catch exceptions took minutes once.
 func TestMeteredManyNestedTryTables(t *testing.T) {
 	const n = 200_000

@@ -70,18 +70,23 @@ func (p *planner) plan(body Body, entry bool) ([]point, error) {
 		p.flow(&x)
 	}
 	kept := p.points[:0]
-	for _, at := range p.points {
+	for i, at := range p.points {
 		if p.meter == Ticks {
-			if !at.late {
-				at.cost = min(at.cost, stride)
-			}
-			at.cost = 1 + at.cost/tickUnit
+			at.cost = 1 + min(at.cost, p.most(i))/tickUnit
 		}
 		if at.test || at.cost > 0 && p.meter == Fuel {
 			kept = append(kept, at)
 		}
 	}
 	return kept, x.Err()
+}
+
+// most is what a test for Ticks may cost, in instructions.
+func (p *planner) most(point int) int64 {
+	if point == 0 || p.points[point].late { // an entry is no turn of an interpreter's loop: whom it calls may take as long as that
+		return reach
+	}
+	return stride
 }
 
 func (p *planner) add(pos int, test bool) {
