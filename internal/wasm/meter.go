@@ -22,16 +22,20 @@ const MeterModule = "boxer:meter"
 // down, and has run out when it is below 0.
 const CounterExport = "boxer:counter"
 
-// How many instructions may be executed between two tests of the counter: by a call of a function that has none, and, about,
-// in all.
 const (
-	stride = 100_000
-	reach  = 10 * stride
+	// reach is how many instructions may be executed, about, between two tests of the counter within a call.
+	reach = 1_000_000
+	// shortCall is how many a call may execute of a function that has no test at its entry. The lower it is, the more
+	// functions have one; the higher, the more tests are between calls of functions that have none.
+	shortCall = 2000
+	// unwind is how many may follow a call that may be recursive. Where recursion ends, as many calls return as the stack
+	// can hold, and each goes on for so long: there can be some million of them, of functions made for that.
+	unwind = 20_000
 )
 
 // Metered gives a module that does the same and counts meanwhile. Whoever runs it decides when its counter runs out, and gets
-// the word at the next test: those are at loops and at the entry of recursive functions, so that there is no way to run on
-// without coming by one. Bulk operations on memory and tables are charged by what they touch.
+// the word at the next test. Those are at loops and wherever calls would go in circles otherwise, so that there is no way to
+// run on without coming by one. Bulk operations on memory and tables are charged by what they touch.
 //
 // The counter is tested before it is charged for what follows, so that a program's fuel does not depend on the portions in
 // which it gets it. It is a global: an engine that runs several instances of a module has a counter in each.
@@ -47,7 +51,7 @@ func Metered(module []byte, meter Meter) ([]byte, error) {
 	if err := r.checkNames(); err != nil {
 		return nil, err
 	}
-	if r.entries, err = m.longEntries(stride); err != nil {
+	if r.entries, err = m.entries(shortCall); err != nil {
 		return nil, err
 	}
 	r.functions = functionMap{total: m.NumFuncs(), shift: 1}
@@ -61,7 +65,7 @@ func Metered(module []byte, meter Meter) ([]byte, error) {
 type metering struct {
 	m       *Module
 	meter   Meter
-	entries *entryWalk
+	entries *entries
 
 	refill    uint32 // index of the function that is imported
 	counter   uint32 // index of the global

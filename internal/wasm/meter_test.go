@@ -244,12 +244,12 @@ func TestMeteredStraightLinesAreTested(t *testing.T) {
 	repeat := func(n int, code ...byte) []byte {
 		return append(append([]byte{0}, bytes.Repeat(code, n)...), byte(OpEnd))
 	}
-	leaf := repeat(stride/2-1, 0x41, 0, 0x1a)                                                                     // as long as may be without a test
-	nested := slices.Concat(raw(0), bytes.Repeat([]byte{0x02, 0x40, 0x10, 1}, 200), bytes.Repeat(raw(0x0b), 201)) // blocks in blocks
-	arms := slices.Concat(raw(0), bytes.Repeat([]byte{0x41, 1, 0x04, 0x40, 0x10, 1, 0x05, 0x10, 1, 0x10, 1, 0x0b}, 200), raw(0x0b))
+	leaf := repeat(shortCall/2-1, 0x41, 0, 0x1a)                                                                        // as long as may be without a test
+	nested := slices.Concat(raw(0), bytes.Repeat([]byte{0x02, 0x40, 0x10, 1}, 10_000), bytes.Repeat(raw(0x0b), 10_001)) // blocks in blocks
+	arms := slices.Concat(raw(0), bytes.Repeat([]byte{0x41, 1, 0x04, 0x40, 0x10, 1, 0x05, 0x10, 1, 0x10, 1, 0x0b}, 10_000), raw(0x0b))
 	for name, module := range map[string][]byte{
 		"instructions":    program("", [][]byte{repeat(3*reach/2, 0x41, 0, 0x1a)}),
-		"calls":           program("", [][]byte{repeat(200, 0x10, 1), leaf}),
+		"calls":           program("", [][]byte{repeat(10_000, 0x10, 1), leaf}),
 		"calls in blocks": program("", [][]byte{nested, leaf}),
 		"calls in arms":   program("", [][]byte{arms, leaf}),
 	} {
@@ -307,12 +307,12 @@ func TestLongTurnsTakeMoreTicks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries, err := m.longEntries(stride)
+		entries, err := m.entries(shortCall)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, body := range m.Bodies {
-			points, err := (&planner{meter: Ticks, entries: entries}).plan(body, false)
+		for f, body := range m.Bodies {
+			points, err := (&planner{meter: Ticks, entries: entries}).plan(f, body)
 			if err != nil || len(points) == 0 {
 				t.Fatal(points, err)
 			}
@@ -320,7 +320,7 @@ func TestLongTurnsTakeMoreTicks(t *testing.T) {
 		}
 		return cost
 	}
-	for instructions, want := range map[int]int64{10: 1, 10_000: 6, 90_000: 46, 900_000: 51} {
+	for instructions, want := range map[int]int64{10: 1, 10_000: 41, 90_000: 361, 900_000: 3601} {
 		if got := ticks(instructions); got != want {
 			t.Errorf("a turn of %d instructions is %d ticks, not %d", instructions, got, want)
 		}
@@ -333,13 +333,13 @@ func TestTreesOfCallsTakeTicks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, err := m.longEntries(stride)
+	entries, err := m.entries(shortCall)
 	if err != nil {
 		t.Fatal(err)
 	}
 	tested := 0
 	for f, body := range m.Bodies {
-		points, err := (&planner{meter: Ticks, entries: entries}).plan(body, entries.tested[f])
+		points, err := (&planner{meter: Ticks, entries: entries}).plan(f, body)
 		if err != nil {
 			t.Fatal(err)
 		}

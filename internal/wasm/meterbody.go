@@ -48,7 +48,7 @@ type label struct {
 }
 
 func (b *bodyMeter) rewrite(i int, body Body) (err error) {
-	if b.points, err = b.planner.plan(body, b.entries.tested[i]); err != nil {
+	if b.points, err = b.planner.plan(i, body); err != nil {
 		return err
 	}
 	results := b.m.Types[b.m.Functions[i]].Results

@@ -52,6 +52,11 @@ func FuzzMetered(f *testing.F) {
 		if ticksErr != nil {
 			return // FuzzParse knows what may be refused
 		}
+		for _, rewritten := range [][]byte{metered, fuelled} {
+			if err := untestedCircle(rewritten); err != nil {
+				t.Fatal(err)
+			}
+		}
 		got := &observed{slice: 500, calls: 20}
 		got.run(t, metered)
 		if got.enough {
@@ -118,7 +123,7 @@ func (o *observed) refill(left int64) int64 {
 }
 
 func (o *observed) run(t *testing.T, module []byte) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second) // a backstop
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // a backstop
 	defer cancel()
 	config := wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(allFeatures).WithMemoryLimitPages(16).WithCloseOnContextDone(true)
 	r := wazero.NewRuntimeWithConfig(ctx, config)

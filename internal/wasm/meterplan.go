@@ -7,47 +7,69 @@ type point struct {
 	pos  int   // of the instruction before which it is
 	cost int64 // of what follows, up to the next point
 	test bool  // the counter is tested first
-	late bool  // a test for the sole reason that the last one is far away
 }
 
-// planner finds the points of a body. Those with a test are at its loops, at its entry if that is to be, and wherever more
-// than reach instructions may have been executed since the last one: there is then no way through a function, however
-// long, without a test in time. For Fuel there are others besides, so that of the instructions up to the next point all are
-// executed if the first one is.
+// planner finds the points of a body. Those with a test are at its loops, at its entry and at calls through pointers if that
+// is to be, and wherever more than reach instructions may have been executed since the last one: there is then no way
+// through a function, however long, without a test in time. For Fuel there are others besides, so that of the instructions up
+// to the next point all are executed if the first one is.
 //
-// A tick is a turn of a loop, or more if that turn is long. Which way it will take through its body is not known, and an
-// interpreter's loop has thousands; so it is the sum of all, up to a bound that keeps such loops from calling all the time.
+// A tick is a turn of a loop, or more if the longest way through it is long.
 type planner struct {
 	meter   Meter
-	entries *entryWalk
+	entries *entries
+	path    path
 	points  []point
 	blocks  []plannedBlock
-	targets int   // that many of the outermost blocks are known to be targets
-	current int   // the point that pays for instructions
-	gap     int64 // how many instructions may have been executed since the last test
+	targets int // that many of the outermost blocks are known to be targets
+	current int // the point that pays for instructions
+	at      distance
+}
+
+// distance is how many instructions may have been executed, on the longest way.
+type distance struct {
+	test int64 // since the last test
+	back int64 // since the first return from a call that may be recursive, if that came later; 0: it did not
+}
+
+func (d *distance) add(weight int64) {
+	d.test += weight
+	if d.back > 0 {
+		d.back += weight
+	}
+}
+
+func (d *distance) join(other distance) {
+	d.test, d.back = max(d.test, other.test), max(d.back, other.back)
+}
+
+// tooFar reports whether there has to be a test before so many more.
+func (d *distance) tooFar(weight int64) bool {
+	return weight > 0 && d.test > 0 && (d.test+weight > reach || d.back > 0 && d.back+weight > unwind)
 }
 
 type plannedBlock struct {
-	op      Opcode // that opened it; 0: the function's
-	target  bool   // something branches to its label
-	current int    // the point that pays for what follows the block, and for its else: for Ticks
-	before  int64  // the gap where the block begins
-	gap     int64  // the largest one of those that come to its end otherwise than from above
+	op      Opcode   // that opened it; 0: the function's
+	target  bool     // something branches to its label
+	current int      // the point that pays for what follows the block, and for its else: for Ticks
+	before  distance // where the block begins
+	end     distance // of those that come to its end otherwise than from above
 }
 
 // tickUnit is how many instructions make a tick where there are that many.
-const tickUnit = 2000
+const tickUnit = 250
 
 // maxLoops is how many loops a function may have. The time that the engine takes to compile one grows with the square of
 // their number: 20,000 take minutes. CPython's largest function has 117.
 const maxLoops = 2000
 
-// plan lists the points in the order of their positions. What costs nothing and tests nothing is left out.
-func (p *planner) plan(body Body, entry bool) ([]point, error) {
+// plan lists the points of a function in the order of their positions. What costs nothing and tests nothing is left out.
+func (p *planner) plan(function int, body Body) ([]point, error) {
 	p.points, p.blocks = p.points[:0], append(p.blocks[:0], plannedBlock{})
-	p.gap, p.targets = 0, 0
+	p.at, p.targets = distance{}, 0
 	loops := 0
-	p.add(body.Code, entry)
+	p.path.begin()
+	p.add(body.Code, p.entries.tested[function])
 	x := body.Expr()
 	for x.Next() {
 		if x.Op == OpLoop {
@@ -59,20 +81,28 @@ func (p *planner) plan(body Body, entry bool) ([]point, error) {
 			}
 		}
 		weight := p.entries.weight(&x)
-		if p.gap > 0 && weight > 0 && p.gap+weight > reach {
+		if p.path.fresh() && p.entries.testedCall(&x) {
 			p.test(x.Pos)
 		}
-		p.gap += weight
-		if p.meter == Fuel {
-			weight = cost(x.Op)
+		if p.at.tooFar(weight) {
+			p.test(x.Pos)
 		}
-		p.points[p.current].cost += weight
+		p.path.step(&x, 0)
+		p.at.add(weight)
+		if p.meter == Fuel {
+			p.points[p.current].cost += cost(x.Op)
+		} else {
+			p.points[p.current].cost = max(p.points[p.current].cost, p.at.test)
+		}
+		if p.at.back == 0 && p.entries.recursive(function, &x) {
+			p.at.back = 1
+		}
 		p.flow(&x)
 	}
 	kept := p.points[:0]
-	for i, at := range p.points {
+	for _, at := range p.points {
 		if p.meter == Ticks {
-			at.cost = 1 + min(at.cost, p.most(i))/tickUnit
+			at.cost = 1 + at.cost/tickUnit
 		}
 		if at.test || at.cost > 0 && p.meter == Fuel {
 			kept = append(kept, at)
@@ -81,19 +111,12 @@ func (p *planner) plan(body Body, entry bool) ([]point, error) {
 	return kept, x.Err()
 }
 
-// most is what a test for Ticks may cost, in instructions.
-func (p *planner) most(point int) int64 {
-	if point == 0 || p.points[point].late { // an entry is no turn of an interpreter's loop: whom it calls may take as long as that
-		return reach
-	}
-	return stride
-}
-
 func (p *planner) add(pos int, test bool) {
 	p.points = append(p.points, point{pos: pos, test: test})
 	p.current = len(p.points) - 1
 	if test {
-		p.gap = 0
+		p.at = distance{}
+		p.path.test()
 	}
 }
 
@@ -104,16 +127,13 @@ func (p *planner) charge(pos int) {
 	}
 }
 
-// test adds a test, to the point that is there already if there is one. A tick of it is worth as much as there may be up to
-// the next one.
+// test adds a test, to the point that is there already if there is one.
 func (p *planner) test(pos int) {
 	if last := len(p.points) - 1; p.points[last].pos != pos {
 		p.add(pos, true)
 	} else {
-		p.points[last].test, p.current, p.gap = true, last, 0
-	}
-	if p.meter == Ticks {
-		p.points[p.current].cost, p.points[p.current].late = reach, true
+		p.points[last].test, p.current, p.at = true, last, distance{}
+		p.path.test()
 	}
 }
 
@@ -124,8 +144,8 @@ func (p *planner) flow(x *Expr) {
 		p.open(x)
 	case OpElse:
 		at := &p.blocks[len(p.blocks)-1]
-		at.gap = max(at.gap, p.gap)
-		p.gap, at.op = at.before, OpElse
+		at.end.join(p.at)
+		p.at, at.op = at.before, OpElse
 		p.resume(at, x.End)
 	case OpEnd:
 		p.end(x)
@@ -143,11 +163,11 @@ func (p *planner) flow(x *Expr) {
 }
 
 func (p *planner) open(x *Expr) {
-	p.blocks = append(p.blocks, plannedBlock{op: x.Op, current: p.current, before: p.gap})
+	p.blocks = append(p.blocks, plannedBlock{op: x.Op, current: p.current, before: p.at})
 	switch x.Op {
 	case OpTryTable: // whatever it calls may branch from there to any label
 		for i := p.targets; i < len(p.blocks); i++ {
-			p.blocks[i].target, p.blocks[i].gap = true, reach
+			p.blocks[i].target, p.blocks[i].end = true, distance{reach, unwind}
 		}
 		p.targets = len(p.blocks)
 	case OpIf:
@@ -168,9 +188,9 @@ func (p *planner) end(x *Expr) {
 		return
 	}
 	// What went before may have been paid for by a point that pays for what comes now, too, whatever tests there were meanwhile.
-	p.gap = max(p.gap, at.before)
+	p.at.join(at.before)
 	if at.op != OpLoop {
-		p.gap = max(p.gap, at.gap)
+		p.at.join(at.end)
 	}
 	if p.meter == Ticks || at.target {
 		p.resume(&at, x.End)
@@ -189,7 +209,7 @@ func (p *planner) resume(at *plannedBlock, pos int) {
 func (p *planner) branch(label uint32) {
 	if at := len(p.blocks) - 1 - int(label); at >= 0 {
 		p.blocks[at].target = true
-		p.blocks[at].gap = max(p.blocks[at].gap, p.gap)
+		p.blocks[at].end.join(p.at)
 	}
 }
 
