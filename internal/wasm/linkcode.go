@@ -143,7 +143,6 @@ const (
 	opSelect = 0x1b
 	opI32Eqz = 0x45
 	opI32LtU = 0x49
-	opI32Add = 0x6a
 	opI32Shl = 0x74
 )
 

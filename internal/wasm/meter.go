@@ -1,6 +1,9 @@
 package wasm
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+)
 
 // Meter is what Metered makes a module count.
 type Meter byte
@@ -74,6 +77,7 @@ type metering struct {
 	types    int    // how many there are with those added
 	newTypes []byte // encoded
 	results  map[string]uint32
+	bulk     bulkFunctions
 }
 
 func (r *metering) checkNames() error {
@@ -108,6 +112,11 @@ func (r *metering) encode() ([]byte, error) {
 	}
 	if len(m.Functions) > 0 {
 		d.set(SectionCode, code)
+	}
+	if added := len(r.bulk.ops); added > 0 {
+		if err := d.extend(SectionFunction, added, bytes.Repeat(appendU32(nil, r.bulk.typ), added)); err != nil {
+			return nil, err
+		}
 	}
 	if err := m.renumberRest(d, &r.functions); err != nil {
 		return nil, err
@@ -157,16 +166,17 @@ func (r *metering) giving(dst []byte, results ValueTypes) []byte {
 }
 
 func (r *metering) code() ([]byte, error) {
-	dst := appendU32(make([]byte, 0, 2*len(r.m.data)), uint32(len(r.m.Functions)))
+	bodies := make([]byte, 0, 2*len(r.m.data))
 	b := &bodyMeter{metering: r, planner: planner{meter: r.meter, entries: r.entries}}
 	for i, body := range r.m.Bodies {
 		if err := b.rewrite(i, body); err != nil {
 			return nil, err
 		}
-		dst = appendU32(dst, uint32(len(b.out)))
-		dst = append(dst, b.out...)
+		bodies = appendU32(bodies, uint32(len(b.out)))
+		bodies = append(bodies, b.out...)
 	}
-	return dst, nil
+	bodies = r.bulkCode(bodies)
+	return append(appendU32(nil, uint32(len(r.m.Functions)+len(r.bulk.ops))), bodies...), nil
 }
 
 // extend adds items to a section that is a vector, as it stands in the draft.

@@ -138,6 +138,10 @@ func (b *bodyMeter) instruction() error {
 		if shift, ok := bulk(op); ok {
 			b.testHere()
 			b.chargeLength(shift)
+			if op == OpMemoryFill || op == OpMemoryCopy {
+				b.bulkInParts()
+				return nil
+			}
 		}
 		return b.copyAccess()
 	}

@@ -197,7 +197,7 @@ func (p *proof) flowOf(body Body) *flow {
 		}
 	}
 	for i := range g.code {
-		g.test[i] = p.isTest(g, i)
+		g.test[i] = p.isTest(g, i) || g.code[i].Op == OpCall && g.code[i].Index == p.refill
 	}
 	return g
 }
@@ -227,7 +227,7 @@ func blockEnds(code []Instruction) (end, other map[int]int) {
 	return end, other
 }
 
-// isTest reports whether the instruction is the branch of a test: the counter has been held against 0 just before it, and
+// isTest reports whether an instruction that is not the call of the host itself is the branch of a test: the counter has been held against 0 just before it, and
 // where it is taken the host is called.
 func (p *proof) isTest(g *flow, i int) bool {
 	if i < 3 || g.code[i].Op != OpBrIf && g.code[i].Op != OpIf {

@@ -34,6 +34,7 @@ const (
 	OpGlobalGet          Opcode = 0x23
 	OpGlobalSet          Opcode = 0x24
 	OpTableSet           Opcode = 0x26
+	OpMemorySize         Opcode = 0x3f
 	OpI32Const           Opcode = 0x41
 	OpI64Const           Opcode = 0x42
 	OpF32Const           Opcode = 0x43
@@ -57,10 +58,16 @@ const (
 // Arithmetic that passes insert, and the block type that takes and gives nothing.
 const (
 	opI32LtS       = 0x48
+	opI32GtU       = 0x4b
+	opI32LeU       = 0x4d
 	opI64LtS       = 0x53
+	opI64GtU       = 0x56
+	opI32Add       = 0x6a
 	opI32Sub       = 0x6b
 	opI32ShrU      = 0x76
+	opI64Add       = 0x7c
 	opI64Sub       = 0x7d
+	opI64Shl       = 0x86
 	opI64ExtendI32 = 0xad // unsigned
 	blockEmpty     = 0x40
 )
