@@ -32,12 +32,15 @@ type source struct {
 // ten thousand.
 const maxTableEntries = 1 << 20
 
-// metered gives the module as it is compiled: checked, since the engine would allocate by the module's word, its tables
-// bounded, and counting what it has to.
+// metered gives the module as it is compiled: checked, since the engine would allocate by the module's word and compile
+// for as long as it takes, its tables bounded, and counting what it has to.
 func (s source) metered() ([]byte, error) {
 	m, err := wasm.Parse(s.data)
 	if err == nil {
 		err = m.CheckCode()
+	}
+	if err == nil {
+		err = m.CheckEffort()
 	}
 	metered := s.data
 	if err == nil {
