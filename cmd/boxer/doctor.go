@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"boxer.dev/bases"
 	"boxer.dev/oci"
 	"boxer.dev/runtime"
+	"boxer.dev/runtime/isolate"
 )
 
 func doctorCommand(a *app) *cobra.Command {
@@ -23,18 +25,19 @@ func doctorCommand(a *app) *cobra.Command {
 		Use:   "doctor [OPTIONS]",
 		Short: "Look whether everything that boxer keeps is whole, and what this machine offers",
 		Long: `Look whether every box of the local store has its manifest, its configuration and all layers,
-whether caches can be used, and what of this machine makes boxes fast.
+whether caches can be used, what of this machine makes boxes fast, and what a process gives up that
+runs a box with --isolate: it is started, and tries.
 
 The exit status is 1 if something is damaged. What is damaged is named with what mends it.`,
 		Args: arguments(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error { return a.doctor(o) },
+		RunE: func(command *cobra.Command, _ []string) error { return a.doctor(command.Context(), o) },
 	}
 	command.Flags().BoolVar(&o.Deep, "deep", false, "read every byte and compare digests, caches included")
 	command.Flags().BoolVar(&o.Repair, "repair", false, "remove what is damaged, so that it can be pulled or built again")
 	return command
 }
 
-func (a *app) doctor(o oci.ExamineOptions) error {
+func (a *app) doctor(ctx context.Context, o oci.ExamineOptions) error {
 	table := newTable(a.stdout)
 	store, err := a.store()
 	if err != nil {
@@ -70,10 +73,22 @@ func (a *app) doctor(o oci.ExamineOptions) error {
 	for _, f := range hostFeatures() {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", f.name, mark(f.have), f.meaning)
 	}
+	walls(ctx, table)
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	return errors.Join(a.damages(found.Damages), bad)
+}
+
+// walls asks a worker what it gives up here. One that is missing damages nothing: --isolate=require is for who needs it.
+func walls(ctx context.Context, table *tabwriter.Writer) {
+	found, err := new(isolate.Pool).Probe(ctx)
+	if err != nil {
+		fmt.Fprintf(table, "isolation\tno\t%s\n", printable(err.Error()))
+	}
+	for _, w := range found {
+		fmt.Fprintf(table, "isolation: %s\t%s\t%s\n", w.Name, mark(w.Active), printable(w.Detail))
+	}
 }
 
 func mark(ok bool) string {

@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	"internal/compare":    {"internal/coreutils", "oci", "runtime/capability", "vfs"},
 	"internal/convert":    {"builder", "internal/coreutils", "internal/shell"},
 	"internal/export":     {"internal/hint", "internal/macho", "oci", "vfs"},
-	"internal/bench":      {"oci", "runtime", "vfs"},
+	"internal/bench":      {"oci", "runtime", "runtime/isolate", "vfs"},
 	"internal/coreutils":  {"vfs"},
 	"internal/onefile":    {"internal/wasm", "runtime/memory", "runtime/wasi", "vfs"},
 	"internal/registry":   {"internal/hint", "internal/registry/registrytest", "oci", "vfs"},

@@ -19,6 +19,8 @@ type line struct {
 func (r *StartReport) lines() []line {
 	return []line{
 		{"pooled_hello_us", "hello, instance at hand", "µs", r.PooledHello, 1, "≤ 120"},
+		{"isolated_hello_us", "hello, in a worker", "µs", r.IsolatedHello, 1, ""},
+		{"isolate_added_us", "  more than in this process", "µs", r.IsolateAdded, 1, "≤ 100"},
 		{"init_us", "hello, full initialisation", "ms", r.Fresh, 1e-3, ""},
 		{"init_over_pooled", "  as a multiple", "×", r.InitOverPooled, 1, "≥ 400"},
 		{"process_us", "hello as a process", "ms", r.Process, 1e-3, ""},

@@ -29,6 +29,8 @@ type Start struct {
 // Missing says why.
 type StartReport struct {
 	PooledHello        *Figure // from request to exit status, with an instance at hand: microseconds
+	IsolatedHello      *Figure // the same in a worker of package isolate: microseconds
+	IsolateAdded       *Figure // that less its neighbour in this process: microseconds
 	InitOverPooled     *Figure // the same by a full initialisation, divided by that
 	ProcessOverPython3 *Figure // a process `boxer run … -c` divided by one of the host's Python
 	RunsPerSecond      *Figure // isolated runs in a second of one core's time, resets included
@@ -64,6 +66,7 @@ func (s Start) Run(ctx context.Context) (*StartReport, error) {
 		take func(context.Context, *StartReport) error
 	}{
 		{"hello in a pooled instance, and by full initialisation", s.pooled},
+		{"hello in a worker", s.isolated},
 		{"hello on one core", s.throughput},
 		{"hello as a process", s.process},
 		{"restoring 20 and 200 MB", s.growth},

@@ -50,7 +50,7 @@ type Pool struct {
 	waiting []*waiter // for one, in their order
 	closed  bool
 	warned  bool
-	ending  sync.WaitGroup
+	ending  sync.WaitGroup // processes, and what waits for their successors
 	open    map[*worker]bool
 }
 
@@ -447,9 +447,7 @@ func (p *Pool) Signal(s os.Signal) {
 func (p *Pool) Close() error {
 	p.mutex.Lock()
 	p.closed = true
-	var all []*worker
 	for w := range p.open {
-		all = append(all, w)
 		w.kill()
 	}
 	for _, c := range p.classes {
@@ -464,8 +462,5 @@ func (p *Pool) Close() error {
 	p.waiting = nil
 	p.mutex.Unlock()
 	p.ending.Wait()
-	for _, w := range all {
-		<-w.dead
-	}
 	return nil
 }

@@ -240,7 +240,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	ended := begun(t, ctx, p, box, nil)
 	worker := only(t, p)
 	cancel(&runtime.KilledError{Reason: "no longer wanted", Status: 99})
-	if r := runtime.ResultOf(<-ended); r.Outcome != runtime.OutcomeKilled || r.Status != 99 || !strings.Contains(r.Message, "no longer wanted") {
+	if r := runtime.ResultOf(<-ended); r.Outcome != runtime.OutcomeKilled || r.Status != 99 {
 		t.Errorf("%+v", r)
 	}
 	if _, err := shell(t.Context(), p, box, "true", nil); err != nil || only(t, p) != worker {

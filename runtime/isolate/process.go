@@ -59,7 +59,7 @@ func (p *Pool) startWorker(ctx context.Context, s *spec) (*worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting a worker: %w", err)
 	}
-	go w.wait()
+	p.ending.Go(w.wait)
 	stop := context.AfterFunc(ctx, w.kill)
 	defer stop()
 	if err = w.send(kindSpec, text); err == nil {
@@ -71,11 +71,18 @@ func (p *Pool) startWorker(ctx context.Context, s *spec) (*worker, error) {
 	w.kill()
 	<-w.dead
 	w.Close()
-	if ctx.Err() != nil {
+	var refused *refusal
+	switch {
+	case ctx.Err() != nil:
 		err = context.Cause(ctx)
+	case errors.As(err, &refused):
+		return nil, refused.error
 	}
 	return nil, fmt.Errorf("starting a worker: %w", err)
 }
+
+// refusal is what a worker says that cannot prepare itself: what a run in this process would end with.
+type refusal struct{ error }
 
 // wait waits for the end of the process.
 func (w *worker) wait() {
@@ -127,7 +134,7 @@ func (w *worker) ready(message []byte) error {
 	case r.Version != version:
 		return fmt.Errorf("the worker is of another version (%d, not %d)", r.Version, version)
 	case r.Error != "":
-		return hint.To(errors.New(printable(r.Error)), "%s", printable(r.Hint))
+		return &refusal{hint.To(errors.New(printable(r.Error)), "%s", printable(r.Hint))}
 	}
 	w.walls, w.outcome = r.Walls, r.Outcome
 	return nil

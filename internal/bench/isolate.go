@@ -1,0 +1,57 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"boxer.dev/runtime"
+	"boxer.dev/runtime/isolate"
+)
+
+// isolated runs hello in a worker and in this process, in turns: what one has left to do in the background is done while the
+// other runs.
+func (s Start) isolated(ctx context.Context, r *StartReport) (err error) {
+	engine, box, err := s.python(ctx, 4)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	var missing error
+	pool := &isolate.Pool{Executable: s.Boxer, CacheDir: s.CacheDir, Workers: 1, Warn: func(err error) { missing = err }}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	var all, added Sample
+	for round := range s.rounds(2000) + 100 {
+		there, err := sayHelloIsolated(ctx, pool, isolate.Box{Root: s.Python})
+		if err != nil {
+			return err
+		}
+		engine.Settle()
+		here, err := sayHello(ctx, box, false)
+		if err != nil {
+			return err
+		}
+		if round >= 100 { // those before are warm-up
+			all, added = append(all, there), append(added, there-here)
+		}
+	}
+	if missing != nil { // fewer walls are not what the figure is about
+		r.Missing["isolate_added_us"] = missing.Error()
+		return nil
+	}
+	r.IsolatedHello, r.IsolateAdded = figure(all), figure(added)
+	return nil
+}
+
+func sayHelloIsolated(ctx context.Context, pool *isolate.Pool, box isolate.Box) (float64, error) {
+	var out bytes.Buffer
+	start := time.Now()
+	err := pool.Run(ctx, box, &runtime.Cmd{Args: []string{"python3", "-c", hello}, Stdout: &out, Stderr: &out})
+	took := microseconds(time.Since(start))
+	if err == nil && out.String() != "hello\n" {
+		err = fmt.Errorf("hello is answered by %q", out.String())
+	}
+	return took, err
+}
