@@ -31,8 +31,8 @@ type Content struct {
 
 // The empty configuration that artifacts have (OCI image-spec 1.1, "Guidance for an Empty Descriptor").
 const (
-	emptyType   types.MediaType = "application/vnd.oci.empty.v1+json"
-	emptyConfig                 = "{}"
+	emptyType   = "application/vnd.oci.empty.v1+json"
+	emptyConfig = "{}"
 )
 
 // maxContents bounds how many files an artifact has.
