@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"boxer.dev/oci"
 )
@@ -95,7 +94,7 @@ func (b *build) globalArgs(given func(key string) (string, bool)) (environment, 
 			env = env.with(key, v)
 		}
 	}
-	lex := shell.NewLex(b.file.escape)
+	words := b.words()
 	for _, in := range b.program.args {
 		c, ok := in.cmd.(*instructions.ArgCommand)
 		if !ok {
@@ -105,7 +104,7 @@ func (b *build) globalArgs(given func(key string) (string, bool)) (environment, 
 			if v, ok := given(arg.Key); ok {
 				env = env.with(arg.Key, v)
 			} else if arg.Value != nil {
-				v, _, err := lex.ProcessWord(*arg.Value, env)
+				v, _, err := words.one(*arg.Value, env)
 				if err != nil {
 					return nil, b.file.errorAt(in.line, in.name, err)
 				}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
-	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"boxer.dev/oci"
 )
@@ -38,6 +37,7 @@ type build struct {
 	underWay  keyLocks
 	stoppable bool         // commands may have to end before they are done
 	layers    atomic.Int64 // files of layers so far
+	expanded  atomic.Int64 // bytes put in for variables
 
 	lock     sync.Mutex // guards what follows
 	argsUsed map[string]bool
@@ -280,7 +280,7 @@ func countSteps(steps []*instruction) (n int) {
 
 // begin makes the stage that FROM describes: an earlier one carried on, nothing at all, or an image.
 func (b *build) begin(ctx context.Context, n *node, base string) (*stage, error) {
-	platform, _, err := shell.NewLex(b.file.escape).ProcessWord(n.src.Platform, b.global)
+	platform, _, err := b.words().one(n.src.Platform, b.global)
 	if err != nil {
 		return nil, err
 	}

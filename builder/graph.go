@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"boxer.dev/vfs"
 )
@@ -161,7 +160,7 @@ func takesFrom(command instructions.Command) []string {
 
 // baseName is what a stage begins with.
 func (b *build) baseName(src *stageSource) (string, error) {
-	base, _, err := shell.NewLex(b.file.escape).ProcessWord(src.BaseName, b.global)
+	base, _, err := b.words().one(src.BaseName, b.global)
 	if err == nil && base == "" {
 		err = withHint(errors.New(src.BaseName+" is empty here"), "give it a value: ARG … before the first FROM, or --build-arg")
 	}

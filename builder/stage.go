@@ -210,22 +210,22 @@ func (s *stage) variables() environment {
 
 func (s *stage) expandWord(word string) (string, error) {
 	env := s.variables()
-	expanded, unmatched, err := shell.NewLex(s.build.file.escape).ProcessWord(word, env)
+	expanded, unmatched, err := s.build.words().one(word, env)
 	s.lintUndefined(unmatched, env)
 	return expanded, err
 }
 
 // expandWords is expandWord with the result split at blanks outside of quotes.
 func (s *stage) expandWords(word string) ([]string, error) {
-	return shell.NewLex(s.build.file.escape).ProcessWords(word, s.variables())
+	return s.build.words().several(word, s.variables())
 }
 
 // expandRaw replaces variables and leaves quotes alone, as in the text of a here-document.
 func (s *stage) expandRaw(word string) (string, error) {
-	lex := shell.NewLex('\\')
-	lex.SkipProcessQuotes = true
+	words := words{shell.NewLex('\\'), &s.build.expanded}
+	words.SkipProcessQuotes = true
 	env := s.variables()
-	expanded, unmatched, err := lex.ProcessWord(word, env)
+	expanded, unmatched, err := words.one(word, env)
 	s.lintUndefined(unmatched, env)
 	return expanded, err
 }
