@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -210,5 +211,27 @@ func TestDefaultLimitsAreDocumented(t *testing.T) {
 	}
 	if usual != defaultLimits || untrusted != untrustedLimits {
 		t.Errorf("documented: %s; %s", usual, untrusted)
+	}
+}
+
+// TestConfigurationBombs: aliases that multiply, and nests without an end, are refused before they are anything.
+func TestConfigurationBombs(t *testing.T) {
+	laughs := "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+	for i := range 12 {
+		laughs += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 10), ", "))
+	}
+	for name, text := range map[string]string{
+		"aliases":   laughs + "wasi: {allowed_paths: *a12}\n",
+		"itself":    "wasi: &w {allowed_paths: [*w]}\n",
+		"nests":     "wasi: {allowed_paths: " + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + "}\n",
+		"maps":      strings.Repeat("{a: ", 100_000),
+		"merges":    "a: &a {<<: *a}\nwasi: *a\n",
+		"documents": strings.Repeat("---\nwasi: {}\n", 10_000),
+	} {
+		if _, err := parseConfiguration("boxer.yaml", []byte(text)); err == nil {
+			t.Errorf("%s: no error", name)
+		} else if len(err.Error()) > 10_000 {
+			t.Errorf("%s: an error of %d bytes", name, len(err.Error()))
+		}
 	}
 }
