@@ -174,7 +174,7 @@ func begun(t *testing.T, ctx context.Context, p *Pool, b Box, set func(*runtime.
 }
 
 func TestWorkerThatIsKilledCostsItsRun(t *testing.T) {
-	p, box := newPool(t, &Pool{Workers: 1}), newBox(t)
+	box, p := newBox(t), newPool(t, &Pool{Workers: 1})
 	ended := begun(t, t.Context(), p, box, nil)
 	waiting := make(chan error, 1)
 	go func() {
@@ -197,12 +197,17 @@ func TestWorkerThatIsKilledCostsItsRun(t *testing.T) {
 
 // A worker that died while it had nothing to do costs nothing: the run begins elsewhere.
 func TestWorkerThatDiedIdleCostsNothing(t *testing.T) {
-	p, box := newPool(t, &Pool{Workers: 1}), newBox(t)
+	box, p := newBox(t), newPool(t, &Pool{Workers: 1})
 	for range 3 {
 		if out, err := shell(t.Context(), p, box, "cat /hello", nil); out != "hello\n" || err != nil {
 			t.Fatalf("%q, %v", out, err)
 		}
-		only(t, p).Kill()
+		p.mutex.Lock()
+		for w := range p.open {
+			w.process.Process.Kill()
+			<-w.dead // not before it is gone can it be told that it has read nothing
+		}
+		p.mutex.Unlock()
 	}
 }
 
@@ -215,7 +220,7 @@ func TestWorkerThatDoesNotAnswerIsKilled(t *testing.T) {
 		"cancel":   {cancel: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, box := newPool(t, &Pool{Workers: 1, Margin: 50 * time.Millisecond}), newBox(t)
+			box, p := newBox(t), newPool(t, &Pool{Workers: 1, Margin: 50 * time.Millisecond})
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			ended := begun(t, ctx, p, box, func(c *runtime.Cmd) { c.Limits = test.limits })
@@ -235,7 +240,7 @@ func TestWorkerThatDoesNotAnswerIsKilled(t *testing.T) {
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
-	p, box := newPool(t, &Pool{Workers: 1, Margin: time.Minute}), newBox(t)
+	box, p := newBox(t), newPool(t, &Pool{Workers: 1, Margin: time.Minute})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended := begun(t, ctx, p, box, nil)
 	worker := only(t, p)
@@ -378,7 +383,7 @@ func alive(p *os.Process) bool {
 
 // Tenants share no worker.
 func TestTenantsAreApart(t *testing.T) {
-	p, box := newPool(t, &Pool{}), newBox(t)
+	box, p := newBox(t), newPool(t, &Pool{})
 	for _, tenant := range []string{"a", "b", "a", "b"} {
 		box.Tenant = tenant
 		if _, err := shell(t.Context(), p, box, "true", nil); err != nil {
