@@ -112,7 +112,7 @@ func (l *lent) log(ctx context.Context, name string, arguments, result int, elap
 	level := slog.LevelInfo
 	if err != nil {
 		level = slog.LevelWarn
-		attributes = append(attributes, slog.String("error", err.Error()))
+		attributes = append(attributes, slog.Any("error", err))
 	}
 	l.calls.Logger.LogAttrs(context.WithoutCancel(ctx), level, "host function", attributes...)
 }

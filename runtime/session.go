@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+	"weak"
+
+	"github.com/tetratelabs/wazero/api"
 
 	"boxer.dev/runtime/memory"
 	"boxer.dev/runtime/wasi"
@@ -35,7 +38,8 @@ type Session struct {
 	image   *memory.Image
 	process *wasi.Process
 	live    *instance // nil once the session has ended
-	ended   error     // why
+	execute weak.Pointer[function]
+	ended   error // why
 }
 
 // Execution is one call of Session.Execute. The zero value is the session's own streams and limits.
@@ -229,7 +233,8 @@ func (s *Session) Execute(ctx context.Context, source string, e Execution) (*Val
 	s.process.Dialogue = wasi.Dialogue{Source: source, Result: value.add}
 	over := false
 	err := s.bounded(ctx, e, func(ctx context.Context) error {
-		results, err := s.live.module.ExportedFunction(exportExecute).Call(ctx, uint64(len(source)))
+		execute := s.function()
+		results, err := execute.Call(ctx, uint64(len(source)))
 		over = err == nil && results[0] != 0
 		return err
 	})
@@ -247,6 +252,21 @@ func (s *Session) Execute(ctx context.Context, source string, e Execution) (*Val
 		v.Fuel = s.sandbox.fuel.used.Load()
 	}
 	return v, err
+}
+
+// function is one of an instance. It holds the stack that its last call needed, which takes time to make: as much as a short
+// execution. So the next call has it again, unless the garbage collector came first: then the session is an idle one, and
+// many of those are to be small.
+type function struct{ api.Function }
+
+// function gives boxer.execute.
+func (s *Session) function() *function {
+	f := s.execute.Value()
+	if f == nil {
+		f = &function{s.live.module.ExportedFunction(exportExecute)}
+		s.execute = weak.Make(f)
+	}
+	return f
 }
 
 // bounded calls the program within the limits of one execution. An error ends the session.

@@ -14,6 +14,7 @@ import (
 // One direction only: cmd → builder, runtime → oci → vfs.
 var allowed = map[string][]string{
 	"cmd/boxer":           {"bases", "builder", "internal/bench", "internal/compare", "internal/compiled", "internal/convert", "internal/diskspace", "internal/export", "internal/hint", "internal/intoto", "internal/onefile", "internal/onefile/othertest", "internal/progress", "internal/project", "internal/provenance", "internal/registry", "internal/registry/registrytest", "internal/sbom", "internal/signature", "internal/volume", "oci", "runtime", "runtime/capability", "runtime/isolate", "vfs"},
+	"bases":               {"oci"},
 	"bases/pack":          {"oci", "runtime", "vfs"},
 	"builder":             {"internal/hint", "internal/repeatable", "oci", "runtime/capability", "vfs"},
 	"runtime":             {"internal/coreutils", "internal/diskspace", "internal/lockfile", "internal/repeatable", "internal/shell", "internal/wasm", "oci", "runtime/capability", "runtime/memory", "runtime/wasi", "vfs"},

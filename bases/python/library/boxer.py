@@ -77,6 +77,8 @@ def _start(name, args, kwargs):
     try:
         return _boxer.start(name, text)
     except OSError as error:
+        if error.errno is None:  # not the call's: a signal has become a TimeoutError
+            raise
         raise _refusal(name, error) from None
 
 
