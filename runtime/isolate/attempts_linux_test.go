@@ -12,8 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attempts are what a worker tries once its walls are up. The test's process has the same ones, without walls: there they
-// must succeed, or be refused for another reason than a wall.
+// attempts are what a worker tries once its walls are up.
 func init() {
 	call := func(number uintptr, arguments ...uintptr) error {
 		var a [6]uintptr

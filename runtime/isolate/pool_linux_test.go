@@ -395,8 +395,8 @@ func TestTenantsAreApart(t *testing.T) {
 	}
 }
 
-// What a box says it needs is asked of the pool's caller, functions included.
-func TestFunctionsAndSignalsCross(t *testing.T) {
+// Functions are called where the command was made.
+func TestPythonFunctionsCross(t *testing.T) {
 	p := newPool(t, &Pool{})
 	var out bytes.Buffer
 	err := p.Run(t.Context(), Box{Root: openPython(t)}, &runtime.Cmd{
