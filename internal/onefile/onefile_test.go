@@ -131,8 +131,6 @@ func compile(t testing.TB, module []byte) wazero.CompiledModule {
 	return c
 }
 
-func quiet() wazero.ModuleConfig { return wazero.NewModuleConfig().WithArgs("module") }
-
 // ours runs programs over vfs, as boxer does.
 type ours struct {
 	runtime  wazero.Runtime

@@ -38,7 +38,8 @@ type Image struct {
 	Globals map[string]uint64 // by the names of [Restorable]
 }
 
-// How far the linker's parts of a region are apart, and what the program may grow by before the library has to move.
+// How far the linker's parts of a region are apart, and what the program may grow by before the library has to move. A larger gap
+// would make an image sparse: wasmtime maps initial memory from the compiled file only if half of it is given.
 const (
 	libraryStack = 64 << 10
 	pageSize     = 64 << 10
@@ -127,6 +128,7 @@ type linker struct {
 	imports   []Import // of the library, from the host
 	made      uint32   // the first of the linker's own
 	base      uint32   // page at which the region begins
+	referred  []uint32 // functions that the program's code takes references of
 	fresh     []byte   // code that sets the program's memory and globals as they are without an image
 	data      dataList
 }
@@ -260,6 +262,9 @@ func (k *linker) encode() ([]byte, error) {
 		return nil, err
 	}
 	if err := m.renumberRest(d, &k.functions); err != nil {
+		return nil, err
+	}
+	if err := k.declare(d); err != nil {
 		return nil, err
 	}
 	d.remove(SectionStart)

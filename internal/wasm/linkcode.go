@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // code gives the contents of the code section, and of the function section that goes with it.
@@ -66,6 +67,9 @@ func (k *linker) programBody(dst []byte, body Body) ([]byte, error) {
 			if !ok {
 				missing = &SyntaxError{Offset: x.Pos, Section: SectionCode.String(), Message: "there is no such function"}
 			}
+			if x.Op == OpRefFunc {
+				k.referred = append(k.referred, index)
+			}
 			return appendU32(append(dst, byte(x.Op)), index), true
 		case OpGlobalGet, OpGlobalSet:
 			if int64(x.Index) >= int64(len(k.program.Globals)) {
@@ -86,6 +90,20 @@ func (k *linker) programBody(dst []byte, body Body) ([]byte, error) {
 		err = missing
 	}
 	return dst, err
+}
+
+// declare names the functions that code refers to: exports did, and there are none left (3.4.10).
+func (k *linker) declare(d *draft) error {
+	if len(k.referred) == 0 {
+		return nil
+	}
+	slices.Sort(k.referred)
+	k.referred = slices.Compact(k.referred)
+	segment := appendU32([]byte{elementNotActive | elementExplicit, 0}, uint32(len(k.referred)))
+	for _, f := range k.referred {
+		segment = appendU32(segment, f)
+	}
+	return d.extend(SectionElement, 1, segment)
 }
 
 func (k *linker) libraryBody(dst []byte, body Body) ([]byte, error) {
@@ -302,7 +320,7 @@ func (k *linker) layOut() error {
 	if err != nil {
 		return err
 	}
-	k.base = pages + pages/4 + initialSlack
+	k.base = pages + initialSlack
 	if region := uint64(k.base)*pageSize + uint64(k.library.treeAt()) + uint64(len(k.Tree)) + 2*pageSize; region > 1<<32 {
 		return notLinkable("memory and files take %d MB, more than a module's memory can be", region>>20)
 	}
@@ -323,7 +341,7 @@ func (k *linker) layOut() error {
 		if err := k.forget(segments); err != nil {
 			return err
 		}
-		gap := 512
+		gap := 4096
 		for gap < 1<<20 && len(pieces(k.Image.Memory, gap)) > maxPieces {
 			gap *= 2
 		}

@@ -192,6 +192,23 @@ OURS(fd_dup2)(u32 fd, u32 to)
 	return OK;
 }
 
+// stream_stat makes what the host says of one of the standard streams what boxer would: a terminal, or something that can only be
+// read or written. A memory image was taken with such streams, and keeps what it has for them if the run's are alike.
+u32 stream_stat(const struct description *d, u8 *out)
+{
+	u64 rights;
+	u32 error = host_fd_fdstat_get(d->what, out);
+
+	if (error)
+		return error;
+	copy(&rights, out + 8, 8);
+	out[0] = out[0] == type_char && !(rights & (right_seek | right_tell)) ? type_char : type_unknown; // as C libraries tell
+	clear(out + 1, 23);
+	*(u16 *)(out + 2) = d->flags;
+	*(u64 *)(out + 8) = stream_rights & ~(u64)(d->what == 0 ? right_write : right_read);
+	return OK;
+}
+
 CALL(fd_fdstat_get)(u32 fd, u8 *out)
 {
 	static const u8 types[] = {
@@ -206,7 +223,7 @@ CALL(fd_fdstat_get)(u32 fd, u8 *out)
 		return EBADF;
 	open = AT(struct description, d->description);
 	if (open->kind == host_kind)
-		return host_fd_fdstat_get(open->what, out);
+		return open->borrowed ? stream_stat(open, out) : host_fd_fdstat_get(open->what, out);
 	clear(out, 24);
 	out[0] = types[open->kind];
 	*(u16 *)(out + 2) = open->flags;
@@ -222,10 +239,10 @@ CALL(fd_fdstat_set_flags)(u32 fd, u32 flags)
 
 	if (error)
 		return error;
-	if (d->kind == host_kind)
-		return host_fd_fdstat_set_flags(d->what, flags);
 	if (flags & ~31u)
 		return EINVAL;
+	if (d->kind == host_kind && (error = host_fd_fdstat_set_flags(d->what, flags)) && !d->borrowed)
+		return error;
 	d->flags = flags;
 	return OK;
 }

@@ -138,7 +138,7 @@ CALL(fd_seek)(u32 fd, u64 offset, u32 whence, u64 *out)
 	if ((error = need(fd, offset == 0 && whence == 1 ? right_tell : right_seek, &d)))
 		return error;
 	if (d->kind == host_kind)
-		return host_fd_seek(d->what, offset, whence, out);
+		return d->borrowed ? ESPIPE : host_fd_seek(d->what, offset, whence, out);
 	if (whence > 2)
 		return EINVAL;
 	if (d->kind == device_kind) {
@@ -157,7 +157,7 @@ CALL(fd_seek)(u32 fd, u64 offset, u32 whence, u64 *out)
 
 CALL(fd_tell)(u32 fd, u64 *out)
 {
-	if (is_host(fd))
+	if (is_host(fd) && !described(fd)->borrowed)
 		return inside(out, 8) ? host_fd_tell(host_of(fd), out) : EFAULT;
 	return call_fd_seek(fd, 0, 1, out);
 }

@@ -178,6 +178,7 @@ u32 host_of(u32 fd);
 u32 need(u32 fd, u64 rights, struct description **out);
 u32 need_dir(u32 fd, u64 rights, u32 *ino);
 u64 rights_of(u32 kind);
+u32 stream_stat(const struct description *d, u8 *out);
 
 enum { fd_append = 1, fd_dsync = 2, fd_sync = 16 };
 enum {

@@ -411,16 +411,12 @@ OURS(ids_get)(u32 out[4])
 OURS(tty_size)(u32 fd, u32 out[2])
 {
 	u8 stat[24];
-	u64 base;
 
 	if (!inside(out, 8))
 		return EFAULT;
 	if (!descriptor(fd))
 		return EBADF;
-	if (!is_host(fd) || host_fd_fdstat_get(host_of(fd), stat))
-		return ENOTTY;
-	copy(&base, stat + 8, 8);
-	if (stat[0] != type_char || base & (right_seek | right_tell)) // how C libraries tell, too
+	if (!is_host(fd) || !described(fd)->borrowed || stream_stat(described(fd), stat) || stat[0] != type_char)
 		return ENOTTY;
 	out[0] = 24; // preview 1 does not say
 	out[1] = 80;
