@@ -422,3 +422,15 @@ OURS(tty_size)(u32 fd, u32 out[2])
 	out[1] = 80;
 	return OK;
 }
+
+// Functions that an embedding program lends, and sessions: there is nobody to lend or hold any.
+
+OURS(call)(__attribute__((unused)) u32 a, __attribute__((unused)) u32 b, __attribute__((unused)) u32 c,
+	   __attribute__((unused)) u32 d, __attribute__((unused)) u32 e)
+{
+	return ENOSYS;
+}
+
+OURS(functions)(__attribute__((unused)) u32 a, __attribute__((unused)) u32 b, __attribute__((unused)) u32 c) { return ENOSYS; }
+OURS(source)(__attribute__((unused)) u32 a, __attribute__((unused)) u32 b) { return ENOSYS; }
+OURS(result)(__attribute__((unused)) u32 a, __attribute__((unused)) u32 b, __attribute__((unused)) u32 c) { return ENOSYS; }
