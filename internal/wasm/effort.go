@@ -7,8 +7,8 @@ import (
 
 // What it takes the engine to compile a function grows with its size, with the square of its branches, and with their number
 // times that of its locals, since values of locals are followed across all places where ways meet. Ten thousand branches may
-// be a few kilobytes. The weights are those of wazero 1.12 on the machine of docs/performance.md, and a little more. CPython's
-// compiler takes 13 seconds of a processor's time, and is reckoned to take 20; its largest function is reckoned at 2.
+// be a few kilobytes. The weights are those of wazero 1.12 on the machine of docs/performance.md, and a little more. CPython
+// takes 13 seconds of a processor's time.
 const (
 	effortByte     = 2 * time.Microsecond
 	effortFunction = 10 * time.Microsecond
@@ -18,7 +18,7 @@ const (
 
 // Bounds of what it may take to compile: a function, which nothing can stop, and a module.
 const (
-	maxFunctionEffort = 20 * time.Second
+	maxFunctionEffort = 15 * time.Second
 	maxModuleEffort   = 5 * time.Minute
 )
 
