@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -65,7 +66,7 @@ func (s *sandbox) bounded(ctx context.Context) (context.Context, context.CancelF
 	if s.cmd.Grace > 0 && outer.Done() != nil {
 		forget = context.AfterFunc(outer, func() {
 			signal := Interrupt
-			if outer.Err() == context.DeadlineExceeded {
+			if outer.Err() == context.DeadlineExceeded || errors.Is(context.Cause(outer), context.DeadlineExceeded) {
 				signal = Deadline
 			}
 			s.over(fmt.Errorf("the run was ended: %w", ended(outer)), signal)

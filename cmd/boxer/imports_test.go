@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"internal/compiled":   {"internal/intoto", "internal/signature", "oci", "runtime", "vfs"},
 	"internal/provenance": {"internal/intoto"},
 	"internal/signature":  {"internal/intoto", "oci"},
-	"runtime/isolate":     {"bases", "internal/hint", "oci", "runtime", "vfs"},
+	"runtime/isolate":     {"bases", "internal/hint", "oci", "runtime", "runtime/capability", "vfs"},
 }
 
 // external says which packages of others vfs may import; the other packages are free to.

@@ -59,9 +59,9 @@ func (x *exchange) run(ctx context.Context, message []byte, files []*os.File) er
 		go x.passSignals(over)
 	}
 	if ctx.Done() != nil {
-		defer context.AfterFunc(ctx, func() { x.cancel(context.Cause(ctx).Error()) })()
+		defer context.AfterFunc(ctx, func() { x.cancel(context.Cause(ctx), ctx.Err() == context.DeadlineExceeded) })()
 	}
-	if timeout := x.command.Limits.Timeout; timeout > 0 {
+	if timeout := x.command.Limits.Narrow(x.class.limits).Timeout; timeout > 0 {
 		x.killAfter(timeout+x.margin+x.command.Grace, "its time")
 	}
 	err := x.send(kindRequest, message, files...)
@@ -121,9 +121,14 @@ func (x *exchange) killAfter(d time.Duration, end string) {
 }
 
 // cancel asks for the end of the run. A worker that does not comply is killed.
-func (x *exchange) cancel(reason string) {
+func (x *exchange) cancel(cause error, late bool) {
 	x.killAfter(x.margin+x.command.Grace, "its context")
-	_ = x.send(kindCancel, append(appendNumber(nil, x.request.serial), reason...))
+	bit := 0
+	if late {
+		bit = 1
+	}
+	message := appendNumber(appendNumber(nil, x.request.serial), bit)
+	_ = x.send(kindCancel, append(message, cause.Error()...))
 }
 
 // lost is the error of a run whose worker is lost.
@@ -211,7 +216,7 @@ func (x *exchange) print(k kind, output []byte) error {
 	}
 	if _, err := to.Write(output); err != nil {
 		x.broken = fmt.Errorf("passing output on: %w", err)
-		go x.cancel(x.broken.Error())
+		go x.cancel(x.broken, false)
 	}
 	return nil
 }

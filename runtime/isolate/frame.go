@@ -16,7 +16,7 @@ type kind byte
 const (
 	kindSpec    kind = 1 + iota // what it is to prepare: JSON, see spec
 	kindRequest                 // a run: see request
-	kindCancel                  // the run is to end: the reason, a text
+	kindCancel                  // the run is to end: whether its time is up, and the reason, a text
 	kindInput                   // of the run's standard input, as much as there is; empty: its end
 	kindSignal                  // for its programs: a number
 	kindAnswer                  // to a kindCall: its number, whether it failed, and JSON, or the text of the error

@@ -17,6 +17,7 @@ import (
 	"boxer.dev/internal/hint"
 	"boxer.dev/oci"
 	"boxer.dev/runtime"
+	"boxer.dev/runtime/capability"
 )
 
 // Pool runs boxes in workers. Its zero value works in programs whose main begins with [Main]. Its fields must not be changed once
@@ -66,7 +67,8 @@ type class struct {
 	key     classKey
 	spec    spec // what its next worker prepares itself for
 	idle    []*worker
-	lessons int // how many kinds of runs have been added to spec.Prepare
+	lessons int            // how many kinds of runs have been added to spec.Prepare
+	limits  runtime.Limits // of the box, which its workers hold, too
 }
 
 type classKey struct{ image, tenant, mounts string }
@@ -195,7 +197,11 @@ func (p *Pool) class(b Box, c *runtime.Cmd) (*class, error) {
 	if known, ok := p.classes[key]; ok {
 		return known, nil
 	}
-	made := &class{key: key, spec: spec{
+	requests, err := capability.FromLabels(b.Root.Config.Config.Labels)
+	if err != nil {
+		return nil, err
+	}
+	made := &class{key: key, limits: requests.Limits, spec: spec{
 		Config: b.Root.Config, Engine: engineSpec{p.CacheDir, 1}, Mounts: mounts, Preopens: preopens, DataLimit: uint64(max(p.Memory, 0)),
 	}}
 	for _, layer := range b.Root.Layers {

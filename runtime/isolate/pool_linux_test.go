@@ -20,6 +20,7 @@ import (
 
 	"boxer.dev/oci"
 	"boxer.dev/runtime"
+	"boxer.dev/runtime/capability"
 	"boxer.dev/vfs"
 )
 
@@ -214,13 +215,18 @@ func TestWorkerThatDiedIdleCostsNothing(t *testing.T) {
 func TestWorkerThatDoesNotAnswerIsKilled(t *testing.T) {
 	for name, test := range map[string]struct {
 		limits runtime.Limits
+		own    string // of the box
 		cancel bool
 	}{
-		"deadline": {limits: runtime.Limits{Timeout: 300 * time.Millisecond}},
-		"cancel":   {cancel: true},
+		"deadline":               {limits: runtime.Limits{Timeout: 300 * time.Millisecond}},
+		"the box's own deadline": {own: "timeout=300ms"},
+		"cancel":                 {cancel: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			box, p := newBox(t), newPool(t, &Pool{Workers: 1, Margin: 50 * time.Millisecond})
+			if test.own != "" {
+				box.Root.Config.Config.Labels = map[string]string{capability.LimitLabel: test.own}
+			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			ended := begun(t, ctx, p, box, func(c *runtime.Cmd) { c.Limits = test.limits })

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
+	"time"
 
 	"boxer.dev/runtime"
 )
@@ -19,6 +21,42 @@ func TestPythonRunsInAWorker(t *testing.T) {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }
+
+func TestPythonSeesWhyItEnds(t *testing.T) {
+	p := newPool(t, &Pool{})
+	ready := runtime.Cmd{Args: []string{"python3", "-c", ""}, Stdout: new(bytes.Buffer), Grace: time.Minute}
+	if err := p.Run(t.Context(), Box{Root: openPython(t)}, &ready); err != nil { // starting a worker takes longer than the runs have
+		t.Fatal(err)
+	}
+	for want, begin := range map[string]func() (context.Context, context.CancelFunc){
+		"TimeoutError":      func() (context.Context, context.CancelFunc) { return context.WithTimeout(t.Context(), 2*time.Second) },
+		"KeyboardInterrupt": func() (context.Context, context.CancelFunc) { return context.WithCancel(t.Context()) },
+	} {
+		ctx, cancel := begin()
+		defer cancel()
+		out := &bytes.Buffer{}
+		begun := writerFunc(func(text []byte) (int, error) {
+			if bytes.Contains(text, []byte("begun")) && want == "KeyboardInterrupt" {
+				cancel()
+			}
+			return out.Write(text)
+		})
+		err := p.Run(ctx, Box{Root: openPython(t)}, &runtime.Cmd{Args: []string{"python3", "-c", `
+print("begun", flush=True)
+try:
+    while True: pass
+except BaseException as e:
+    print(type(e).__name__)
+`}, Stdout: begun, Grace: time.Minute})
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: %q, %v", want, out.String(), err)
+		}
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func double(_ context.Context, arguments json.RawMessage) (any, error) {
 	var numbers []int

@@ -115,7 +115,11 @@ func (s *server) tell(k kind, message []byte) error {
 	}
 	switch k {
 	case kindCancel:
-		j.end(errors.New(string(p.rest)))
+		cause := canceledError{late: p.number(1) == 1, reason: string(p.rest)}
+		if p.failed {
+			return errMalformed
+		}
+		j.end(cause)
 	case kindInput:
 		select {
 		case j.input <- bytes.Clone(p.rest):
@@ -137,6 +141,16 @@ func (s *server) tell(k kind, message []byte) error {
 	}
 	return nil
 }
+
+// canceledError is why the pool wants a run to end.
+type canceledError struct {
+	late   bool // the time of its context is up
+	reason string
+}
+
+func (e canceledError) Error() string { return e.reason }
+
+func (e canceledError) Is(target error) bool { return e.late && target == context.DeadlineExceeded }
 
 // call asks the pool to call a function.
 func (j *job) call(ctx context.Context, c *connection, name string, arguments []byte) (json.RawMessage, error) {
