@@ -16,9 +16,9 @@ func copyOutCommand(a *app) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "cp [OPTIONS] BOX:/PATH DEST | -",
 		Short: "Copy files out of a box",
-		Long: `Copy a file, or a directory with all that is in it, out of a box: into the directory DEST if there is one,
-else under the name DEST. Of BOX:/PATH/. the contents of the directory are copied. With - a tar
-archive is written to standard output.
+		Long: `Copy a file, or a directory with all that is in it, out of a box: into the directory DEST if there
+is one, else under the name DEST. Of BOX:/PATH/. the contents of the directory are copied. With - a
+tar archive is written to standard output.
 
 The files belong to you, and set-user-id bits are left out. Names and links of a box lead nothing
 out of DEST.`,

@@ -26,9 +26,9 @@ func diffCommand(a *app) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "diff [OPTIONS] [BOX] BOX [/PATH...]",
 		Short: "Show how a box differs from another, or from its base",
-		Long: `Show how the second box differs from the first: files that were added (A), changed (C) or deleted (D)
-with what changed of them, the configuration as lines of a Boxfile, and what the box asks of the host.
-One that asks for more than the first is marked by an exclamation mark.
+		Long: `Show how the second box differs from the first: files that were added (A), changed (C) or deleted
+(D) with what changed of them, the configuration as lines of a Boxfile, and what the box asks of
+the host. One that asks for more than the first is marked by an exclamation mark.
 
 A single box is compared with its base: the image that has the most of its layers. With paths, only
 files at or beneath them are compared. Extended attributes are not part of a box.`,

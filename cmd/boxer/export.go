@@ -18,8 +18,9 @@ func exportCommand(a *app) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "export [OPTIONS] BOX",
 		Short: "Write a box's files to a tar archive, or the box in another form",
-		Long: `Write all files of a box to a tar archive, without its configuration and its layers; ` + "`boxer save`" + ` keeps both.
-With --output type=… the box is written in any form that ` + "`boxer build --output`" + ` has, without building it again.`,
+		Long: `Write all files of a box to a tar archive, without its configuration and its layers; ` + "`boxer save`" + `
+keeps both. With --output type=… the box is written in any form that ` + "`boxer build --output`" + ` has,
+without building it again.`,
 		Example: `  boxer export app > files.tar
   boxer export -o files.tar app
   boxer export -o type=local,dest=./files app
@@ -30,7 +31,7 @@ With --output type=… the box is written in any form that ` + "`boxer build --o
 
 		RunE: func(command *cobra.Command, args []string) error { return a.export(command.Context(), output, args[0]) },
 	}
-	command.Flags().StringVarP(&output, "output", "o", "", "write to a `FILE`, or as type=local|oci|exe|wasm|…,dest=F (default: standard output)")
+	command.Flags().StringVarP(&output, "output", "o", "", "write to a `FILE` instead, or as type=local|oci|exe|wasm|…,dest=F")
 	return command
 }
 

@@ -37,7 +37,7 @@ func (i *isolation) Set(value string) error {
 
 // bind adds the flag, which is "on" where it has no value.
 func (i *isolation) bind(flags *pflag.FlagSet) {
-	flags.Var(i, "isolate", "run it in a process that gives up files, network and all else first: `on|require`")
+	flags.Var(i, "isolate", "run it in a process that first gives up all it can: `on|require`")
 	flags.Lookup("isolate").NoOptDefVal = string(isolated)
 }
 

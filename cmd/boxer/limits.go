@@ -54,7 +54,7 @@ func (o *limitOptions) bind(command *cobra.Command) {
 	flags.StringArrayVar(&o.limits, "limit", nil, "bound it by `NAME=VALUE`, as LIMIT in a Boxfile does")
 	flags.BoolVar(&o.untrusted, "untrusted", false, "tighter bounds by default, for code that nobody has looked at: a\nminute, 256M of memory, 1M of output, 64M of files")
 	flags.BoolVar(&o.readOnly, "read-only", false, "let it change no file")
-	flags.DurationVar(&o.grace, "grace", 0, "at the end of its time, or when it is interrupted, give it so much\n`TIME` more to clean up: Python sees TimeoutError or KeyboardInterrupt")
+	flags.DurationVar(&o.grace, "grace", 0, "at the end of its time, or interrupted, give it so much `TIME` more\nto clean up: Python sees TimeoutError or KeyboardInterrupt")
 	flags.Lookup("grace").DefValue = "0s"
 	flags.BoolVar(&o.deterministic, "deterministic", false, "make equal runs equal to the byte: a clock and random numbers that\nare always the same, input line by line, no trace of the host")
 	flags.StringVar(&o.clock, "clock", "on", "the time that it sees: real, always the same, none: `on|fixed|off`")

@@ -42,7 +42,7 @@ where docker does: with the credential helper that docker's configuration names,
 	flags.StringVarP(&o.username, "username", "u", "", "your `name`")
 	flags.StringVarP(&o.password, "password", "p", "", "your `password`, which others on this machine can see")
 	flags.BoolVar(&o.passwordStdin, "password-stdin", false, "read the password from standard input")
-	flags.BoolVar(&o.insecure, "insecure", false, "allow plain HTTP, and certificates that nobody vouches for")
+	flags.BoolVar(&o.insecure, "insecure", false, insecureUsage)
 	return command
 }
 

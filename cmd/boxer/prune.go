@@ -31,7 +31,8 @@ func pruneCommand(a *app) *cobra.Command {
 		Use:   "prune [OPTIONS]",
 		Short: "Remove the cache of builds and what nothing needs any more",
 		Long: `Remove the cache of builds, with the directories of RUN --mount=type=cache, and what failed
-builds, killed processes and removed boxes have left. Boxes that have a name, and volumes, always stay.
+builds, killed processes and removed boxes have left. Boxes that have a name, and volumes, always
+stay.
 
 A build keeps the cache within bounds by itself: what was not used for 30 days goes, and beyond
 8 GB of layers that no box has what was used least lately.`,

@@ -28,7 +28,8 @@ Layers that the registry has are not sent again; those that were seen in another
 are taken over there. What breaks off goes on where it stopped. What is attached to the box (its
 signatures, what is in it, how it was built) goes with it. Printed is the box's name by digest.
 
-With --as wasm, one WebAssembly module of the box is sent, as a Wasm OCI artifact for other runtimes.`,
+With --as wasm, one WebAssembly module of the box is sent, as a Wasm OCI artifact for other
+runtimes.`,
 		Example: `  boxer tag app ghcr.io/me/app:1
   boxer push ghcr.io/me/app:1
   boxer push --as wasm ghcr.io/me/app:1-wasm`,

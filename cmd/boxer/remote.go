@@ -111,7 +111,7 @@ func (o *pullOptions) bind(command *cobra.Command) *pflag.Flag {
 	return o.policy.bind(command)
 }
 
-const insecureUsage = "allow registries plain HTTP, and certificates that nobody vouches for"
+const insecureUsage = "allow plain HTTP, and certificates that nobody vouches for"
 
 // pullPolicy is a value of --pull, docker's.
 type pullPolicy string

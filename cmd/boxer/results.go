@@ -26,7 +26,7 @@ type resultOptions struct {
 }
 
 func resultFlags(flags *pflag.FlagSet, o *resultOptions) {
-	flags.StringArrayVarP(&o.outputs, "output", "o", nil, "write it elsewhere: `DIR`, - or type=tar|oci|exe|wasm|local|image,dest=F")
+	flags.StringArrayVarP(&o.outputs, "output", "o", nil, "write it to `DIR`, - or type=tar|oci|exe|wasm|local|image,dest=F")
 	flags.BoolVar(&o.load, "load", false, "keep the box even if --output writes it elsewhere")
 	flags.StringVar(&o.iidFile, "iidfile", "", "write the box's id to a `file`")
 	flags.StringVar(&o.metadata, "metadata-file", "", "write digests and names to a `file`, as JSON")

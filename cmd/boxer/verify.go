@@ -56,7 +56,7 @@ The exit status is 0 if all of it is right, 2 if something is not, 1 if that cou
 	flags := command.Flags()
 	flags.StringVar(&o.key, "key", "", "want a signature by the public key in `FILE`")
 	flags.StringVar(&o.signedAs, "signed-as", "", "want it to be signed under the name of this `REPOSITORY`, too")
-	flags.BoolVar(&o.insecure, "insecure", false, "allow plain HTTP, and certificates that nobody vouches for")
+	flags.BoolVar(&o.insecure, "insecure", false, insecureUsage)
 	flags.StringVar(&o.rebuild, "rebuild", "", "build it again from the context in `PATH`, or a URL")
 	flags.StringVarP(&o.build.file, "file", "f", "", "the `Boxfile` to build it by (default: Boxfile, Dockerfile)")
 	flags.StringArrayVar(&o.build.args, "build-arg", nil, "set an ARG: `NAME=value`")

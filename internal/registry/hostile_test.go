@@ -148,7 +148,7 @@ func TestWhatIsNoImage(t *testing.T) {
 	}{
 		"foreign layer": {mutate.MediaType(imageOf(t, foreign), types.DockerManifestSchema2), "layer that registries do not keep"},
 		"unknown layer": {imageOf(t, strange), `layer of type "application/x-strange"`},
-		"wasm artifact": {mutate.ConfigMediaType(imageOf(t), "application/vnd.wasm.config.v0+json"), `"application/vnd.wasm.config.v0+json"`},
+		"wasm artifact": {mutate.ConfigMediaType(imageOf(t), "application/vnd.wasm.config.v0+json"), "it is no box but a Wasm OCI artifact"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := registrytest.Start(t, registrytest.Options{})
