@@ -38,6 +38,10 @@ type Cmd struct {
 	// not ask for but Dir. One run at a time, since Mounts are made in it and taken out again. Nil: a copy of the box's,
 	// with /tmp, dropped when the run ends.
 	FS *vfs.FS
+	// Files are made in the tree, for the user, before the first program starts. They count against the limits of the tree.
+	Files []File
+	// Collect, if not nil, names files that are wanted of the tree after the run, and is given them.
+	Collect *Collection
 	// Limits bound the run. Those of the box count too, and of two the smaller. With FS, those of the box's tree (Writable,
 	// Files, ReadOnly) are the tree's own, and not looked at.
 	Limits Limits

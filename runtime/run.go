@@ -83,8 +83,18 @@ func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := bring(s.tree, first.dir, c.Files, first.user); err != nil {
+		return err
+	}
 	if c.FS == nil && c.Limits.ReadOnly {
-		s.configure(true) // now that the working directory is there
+		s.configure(true) // now that the working directory and the files are there
+	}
+	if c.Collect != nil {
+		defer func() {
+			if failed := c.Collect.collect(s.tree, first.dir); err == nil {
+				err = failed
+			}
+		}()
 	}
 	s.meter.add(Stats{Lookup: time.Since(start)})
 	return s.explain(s.atLimit(ctx, s.exec(ctx, first)))

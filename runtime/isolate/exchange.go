@@ -316,6 +316,9 @@ func (x *exchange) ended(ctx context.Context, message []byte) error {
 			return errProtocol
 		}
 	}
+	if err := collected(x.command.Collect, r.files, r.omitted); err != nil {
+		return err
+	}
 	if len(r.failure) == 0 {
 		return nil
 	}

@@ -29,6 +29,9 @@ type request struct {
 	terminal              bool
 	rows, columns         int
 
+	files  []runtime.File // that it begins with
+	wanted wanted         // of those that it leaves
+
 	functions                          []string
 	maxArguments, maxResult, maxCalls  int
 	signals                            bool
@@ -66,7 +69,7 @@ func newRequest(c *runtime.Cmd) (*request, []*os.File, error) {
 		Args: c.Args, Entrypoint: c.Entrypoint, hasEntrypoint: c.Entrypoint != nil, Env: c.Env, Dir: c.Dir, User: c.User,
 		limits: plainLimits(c.Limits), maxArguments: c.Calls.MaxArguments, maxResult: c.Calls.MaxResult, maxCalls: c.Calls.MaxRunning, signals: c.Signals != nil,
 		seed: int(c.Seed), grace: c.Grace,
-		stoppable: c.Stoppable, fresh: c.Fresh, stats: c.Stats != nil, countFuel: c.CountFuel,
+		stoppable: c.Stoppable, fresh: c.Fresh, stats: c.Stats != nil, countFuel: c.CountFuel, files: c.Files, wanted: newWanted(c.Collect),
 	}
 	for name := range c.Functions {
 		r.functions = append(r.functions, name)
@@ -134,6 +137,7 @@ func same(a, b any) bool {
 func (r *request) kind() *request {
 	like := *r
 	like.serial, like.Args, like.input = 0, r.Args[:min(len(r.Args), 1)], nil
+	like.files, like.wanted = nil, wanted{}
 	return &like
 }
 
@@ -182,7 +186,8 @@ func (r *request) encode() ([]byte, error) {
 		limits = string(text)
 	}
 	b = appendText(b, limits)
-	return appendText(b, string(r.input)), nil
+	b = append(appendNumber(b, len(r.input)), r.input...)
+	return r.wanted.append(appendFiles(b, r.files)), nil
 }
 
 const maxSize = 1 << 16 // rows and columns
@@ -211,6 +216,7 @@ func decodeRequest(message []byte) (*request, error) {
 	if r.input = bytes.Clone(p.bytes()); r.input == nil {
 		r.input = []byte{}
 	}
+	r.files, r.wanted = p.files(), p.wanted()
 	if err := p.end(); err != nil {
 		return nil, err
 	}
@@ -225,7 +231,7 @@ func (r *request) command() *runtime.Cmd {
 	c := &runtime.Cmd{
 		Args: r.Args, Env: r.Env, Dir: r.Dir, User: r.User,
 		Limits: runtime.Limits(r.limits), Seed: uint64(r.seed), Grace: r.grace,
-		Stoppable: r.stoppable, Fresh: r.fresh, CountFuel: r.countFuel,
+		Stoppable: r.stoppable, Fresh: r.fresh, CountFuel: r.countFuel, Files: r.files, Collect: r.wanted.collection(),
 	}
 	c.Calls.MaxArguments, c.Calls.MaxResult, c.Calls.MaxRunning = r.maxArguments, r.maxResult, r.maxCalls
 	if r.hasEntrypoint {
@@ -244,6 +250,8 @@ type result struct {
 	unprepared bool   // it has not begun: the worker has not loaded what it needs
 	failure    []byte // a runtime.Failure in JSON; empty: the run ended with status 0
 	stats      []byte // a runtime.Stats in JSON, if they were asked for
+	files      []runtime.File
+	omitted    int // files that are wanted
 }
 
 func (r *result) append(b []byte) []byte {
@@ -255,16 +263,18 @@ func (r *result) append(b []byte) []byte {
 	}
 	b = appendNumber(b, unprepared)
 	b = append(appendNumber(b, len(r.failure)), r.failure...)
-	return append(appendNumber(b, len(r.stats)), r.stats...)
+	b = append(appendNumber(b, len(r.stats)), r.stats...)
+	return appendNumber(appendFiles(b, r.files), r.omitted)
 }
 
-// decodeResult gives views of the message.
+// decodeResult gives views of the message, and copies of files.
 func decodeResult(message []byte) (r result, err error) {
 	p := parser{rest: message}
 	r.last = kind(p.number(int(kindStderr)))
 	r.output = p.bytes()
 	r.unprepared = p.number(1) == 1
 	r.failure, r.stats = p.bytes(), p.bytes()
+	r.files, r.omitted = p.files(), p.number(math.MaxInt)
 	if r.last != 0 && r.last != kindStdout && r.last != kindStderr || r.last == 0 && len(r.output) > 0 {
 		return result{}, errMalformed
 	}

@@ -215,6 +215,9 @@ func (s *server) run(j *job) (ended result) {
 	case err != nil:
 		ended.failure, _ = json.Marshal(runtime.FailureOf(err))
 	}
+	if c := command.Collect; c != nil {
+		ended.files, ended.omitted = c.Files, c.Omitted
+	}
 	if command.Stats != nil {
 		ended.stats, _ = json.Marshal(command.Stats)
 	}
