@@ -119,6 +119,7 @@ func outcomeOf(err error) Outcome {
 		notExecutable *NotExecutableError
 		trap          *TrapError
 		missing       *capability.MissingError
+		killed        *KilledError
 	)
 	switch {
 	case err == nil:
@@ -141,7 +142,7 @@ func outcomeOf(err error) Outcome {
 		return OutcomeOutOfMemory
 	case errors.Is(err, context.DeadlineExceeded):
 		return OutcomeTimeout
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.As(err, &killed):
 		return OutcomeKilled
 	}
 	return OutcomeError

@@ -3,9 +3,9 @@ package server
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,11 +34,11 @@ func (s *Server) events(w http.ResponseWriter) *events {
 
 // send sends an event with a value as JSON, at once.
 func (e *events) send(name string, value any) error {
-	data, err := json.Marshal(value)
+	data, err := encode(value)
 	if err != nil {
 		return err
 	}
-	return e.write(fmt.Appendf(nil, "event: %s\ndata: %s\n\n", name, data))
+	return e.write(fmt.Appendf(nil, "event: %s\ndata: %s\n", name, data))
 }
 
 func (e *events) write(b []byte) error {
@@ -173,10 +173,19 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, id string, do fu
 func (s *Server) streamRun(w http.ResponseWriter, r *http.Request, ask *runRequest, command *runtime.Cmd) error {
 	return s.stream(w, r, ask.ID, func(ctx context.Context, stdout, stderr *eventWriter) (any, error) {
 		command.Stdout, command.Stderr = stdout, stderr
+		unbuffered(command)
 		result, err := s.run(ctx, r, ask, command)
 		if err != nil {
 			return nil, err
 		}
 		return result, nil
 	})
+}
+
+// unbuffered lets Python write at once what it prints, unless the client has said otherwise.
+func unbuffered(c *runtime.Cmd) {
+	const name = "PYTHONUNBUFFERED="
+	if !slices.ContainsFunc(c.Env, func(variable string) bool { return strings.HasPrefix(variable, name) }) {
+		c.Env = append(c.Env, name+"1")
+	}
 }

@@ -73,15 +73,15 @@ func ReadTokens(r io.Reader) ([]Token, error) {
 
 type keyName struct{}
 
-// anybody is the key of requests where there are no tokens.
-const anybody = "-"
+// Anybody is the key of requests where there are no tokens.
+const Anybody = "-"
 
 // keyOf is whose request it is.
 func keyOf(r *http.Request) string {
 	if key, ok := r.Context().Value(keyName{}).(string); ok {
 		return key
 	}
-	return anybody
+	return Anybody
 }
 
 // authorized lets those pass who have a token (RFC 6750), or everybody if there are none.

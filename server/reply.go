@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,7 +85,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.after > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.after.Seconds()))))
 	}
-	body, err := json.Marshal(p)
+	body, err := encode(p)
 	if err != nil {
 		return
 	}
@@ -102,13 +103,24 @@ func (s *Server) write(w http.ResponseWriter, status int, body []byte) {
 }
 
 func (s *Server) writeJSON(w http.ResponseWriter, status int, value any) error {
-	body, err := json.Marshal(value)
+	body, err := encode(value)
 	if err != nil {
-		return fmt.Errorf("encoding an answer: %w", err)
+		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	s.write(w, status, append(body, '\n'))
+	s.write(w, status, body)
 	return nil
+}
+
+// encode makes JSON of a value, and a line. What HTML would take for tags stays as it is: no browser takes an answer for HTML.
+func encode(value any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, fmt.Errorf("encoding an answer: %w", err)
+	}
+	return b.Bytes(), nil
 }
 
 // maxIdempotencyKey bounds the names that clients give requests, in bytes.
@@ -134,10 +146,10 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, body []byte, do f
 		status, value, err := do(ctx)
 		var encoded []byte
 		if err == nil {
-			encoded, err = json.Marshal(value)
+			encoded, err = encode(value)
 		}
 		failed = err
-		return once.Answer{Status: status, Body: append(encoded, '\n')}, err == nil && ctx.Err() == nil
+		return once.Answer{Status: status, Body: encoded}, err == nil && ctx.Err() == nil
 	})
 	if err = errors.Join(err, failed); err != nil {
 		return err

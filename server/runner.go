@@ -40,6 +40,7 @@ func (s *Server) postRunner(w http.ResponseWriter, r *http.Request) error {
 	return s.reply(w, r, body, func(ctx context.Context) (int, any, error) {
 		output := &buffer{}
 		command.Stdout, command.Stderr = output, output
+		unbuffered(command) // what it writes to the two keeps its order
 		result, err := s.run(ctx, r, &run, command)
 		if err != nil {
 			return 0, nil, err

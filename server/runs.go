@@ -21,14 +21,14 @@ func validPattern(pattern string) bool { return doublestar.ValidatePattern(patte
 type runResult struct {
 	ID string `json:"id"`
 	runtime.Result
-	*printed
+	*Printed
 	Files   []boxFile      `json:"files,omitempty"`
 	Omitted int            `json:"files_omitted,omitempty"`
 	Stats   *runtime.Stats `json:"stats"`
 }
 
-// printed is what a run wrote, in JSON.
-type printed struct {
+// Printed is what a run wrote, in JSON.
+type Printed struct {
 	Stdout         string `json:"stdout"`
 	StdoutEncoding string `json:"stdout_encoding,omitempty"`
 	Stderr         string `json:"stderr"`
@@ -54,9 +54,9 @@ func (b *buffer) take() []byte {
 	return bytes.Clone(b.bytes.Bytes())
 }
 
-func newPrinted(stdout, stderr *buffer) *printed {
+func newPrinted(stdout, stderr *buffer) *Printed {
 	out, errors := newContent(stdout.take()), newContent(stderr.take())
-	return &printed{out.Content, out.Encoding, errors.Content, errors.Encoding}
+	return &Printed{out.Content, out.Encoding, errors.Content, errors.Encoding}
 }
 
 // postRun runs code or a box.
@@ -88,7 +88,7 @@ func (s *Server) postRun(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return 0, nil, err
 		}
-		result.printed = newPrinted(stdout, stderr)
+		result.Printed = newPrinted(stdout, stderr)
 		return http.StatusOK, result, nil
 	})
 }
@@ -141,6 +141,7 @@ func (s *Server) ended(r *http.Request, ask *runRequest, command *runtime.Cmd, e
 	if result.Outcome == runtime.OutcomeError {
 		result.Message, result.Hint = "boxer failed; the server's log says more", ""
 	}
+	result.Hint = s.hint(result.Result)
 	s.metrics.ran(result.Outcome, command.Stats)
 	if c := command.Collect; c != nil {
 		for _, f := range c.Files {
@@ -149,6 +150,17 @@ func (s *Server) ended(r *http.Request, ask *runRequest, command *runtime.Cmd, e
 		result.Omitted = c.Omitted
 	}
 	return result
+}
+
+// hint is a result's for whoever asks over HTTP: flags of the command line are of no use there.
+func (s *Server) hint(result runtime.Result) string {
+	switch {
+	case result.Limit != "":
+		return "requests may have limits of up to " + s.options.Limits.String()
+	case strings.Contains(result.Hint, "boxer "):
+		return ""
+	}
+	return result.Hint
 }
 
 func orElse(name, other string) string {

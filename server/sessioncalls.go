@@ -33,12 +33,11 @@ func (d *duration) UnmarshalText(text []byte) error {
 
 // executeRequest is what POST /v1/sessions/{id}/execute takes.
 type executeRequest struct {
-	ID            string `json:"id"`
-	Code          string `json:"code"`
-	Stdin         string `json:"stdin"`
-	StdinEncoding string `json:"stdin_encoding"`
-	Limits        limits `json:"limits"`
-	Stream        bool   `json:"stream"`
+	Code          *string `json:"code"`
+	Stdin         string  `json:"stdin"`
+	StdinEncoding string  `json:"stdin_encoding"`
+	Limits        limits  `json:"limits"`
+	Stream        bool    `json:"stream"`
 }
 
 // executeResult is its answer. An exception ends with the outcome and status that it would give a program; the session goes on.
@@ -49,7 +48,7 @@ type executeResult struct {
 	JSON      json.RawMessage `json:"json,omitempty"`
 	Exception *exception      `json:"exception,omitempty"`
 	Truncated bool            `json:"truncated,omitempty"`
-	*printed
+	*Printed
 	Elapsed float64 `json:"elapsed_ms"`
 	Fuel    int64   `json:"fuel,omitempty"`
 	Ended   bool    `json:"ended"` // the session is over
@@ -203,6 +202,9 @@ func (s *Server) postExecute(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if ask.Code == nil {
+		return badRequest("the request has to have code")
+	}
 	bounds, err := ask.Limits.within(s.options.Limits)
 	if err != nil {
 		return err
@@ -215,7 +217,7 @@ func (s *Server) postExecute(w http.ResponseWriter, r *http.Request) error {
 	if ask.Stream || wantsEvents(r) {
 		return s.stream(w, r, r.PathValue("id"), func(ctx context.Context, stdout, stderr *eventWriter) (any, error) {
 			e.Stdout, e.Stderr = stdout, stderr
-			result, err := s.execute(ctx, r, ask.Code, e)
+			result, err := s.execute(ctx, r, *ask.Code, e)
 			if err != nil {
 				return nil, err
 			}
@@ -225,11 +227,11 @@ func (s *Server) postExecute(w http.ResponseWriter, r *http.Request) error {
 	return s.reply(w, r, body, func(ctx context.Context) (int, any, error) {
 		stdout, stderr := &buffer{}, &buffer{}
 		e.Stdout, e.Stderr = stdout, stderr
-		result, err := s.execute(ctx, r, ask.Code, e)
+		result, err := s.execute(ctx, r, *ask.Code, e)
 		if err != nil {
 			return 0, nil, err
 		}
-		result.printed = newPrinted(stdout, stderr)
+		result.Printed = newPrinted(stdout, stderr)
 		return http.StatusOK, result, nil
 	})
 }
@@ -268,6 +270,7 @@ func (s *Server) execute(ctx context.Context, r *http.Request, code string, e ru
 		return nil, s.gone(x, err)
 	}
 	result := newExecuteResult(x.id, value, err)
+	result.Hint = s.hint(result.Result)
 	if result.Ended {
 		s.sessions.remove(x)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"boxer.dev/runtime"
 	"boxer.dev/runtime/capability"
+	"boxer.dev/server"
 )
 
 // limitOptions are the flags of `boxer run` that bound a run.
@@ -30,9 +31,7 @@ type limitOptions struct {
 var defaultLimits = runtime.Limits{Memory: 2 << 30, Output: 4 << 30, Writable: 1 << 30, Files: 200_000, OpenFiles: 1024}
 
 // untrustedLimits hold in their place with --untrusted, for code that nobody has looked at.
-var untrustedLimits = runtime.Limits{
-	Memory: 256 << 20, Timeout: time.Minute, CPU: 30 * time.Second, Output: 1 << 20, Writable: 64 << 20, Files: 10_000, OpenFiles: 100,
-}
+var untrustedLimits = server.DefaultLimits
 
 // shortLimits are the flags that are short for a --limit.
 var shortLimits = []struct{ flag, short, limit, usage string }{

@@ -312,7 +312,7 @@ func (x *exchange) ended(ctx context.Context, message []byte) error {
 		}
 	}
 	if x.command.Stats != nil && len(r.stats) > 0 {
-		if json.Unmarshal(r.stats, x.command.Stats) != nil {
+		if json.Unmarshal(r.stats, (*plainStats)(x.command.Stats)) != nil {
 			return errProtocol
 		}
 	}

@@ -43,6 +43,9 @@ type request struct {
 // plainLimits are in JSON what they are in Go.
 type plainLimits runtime.Limits
 
+// plainStats are, too: the JSON of runtime.Stats is for people, and leaves things out.
+type plainStats runtime.Stats
+
 // stream says how a standard stream crosses.
 type stream byte
 

@@ -219,7 +219,7 @@ func (s *server) run(j *job) (ended result) {
 		ended.files, ended.omitted = c.Files, c.Omitted
 	}
 	if command.Stats != nil {
-		ended.stats, _ = json.Marshal(command.Stats)
+		ended.stats, _ = json.Marshal((*plainStats)(command.Stats))
 	}
 	return ended
 }

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	goruntime "runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"boxer.dev/oci"
+	"boxer.dev/runtime"
+	"boxer.dev/runtime/isolate"
+	"boxer.dev/server"
+)
+
+// serveOptions are the flags of `boxer serve`.
+type serveOptions struct {
+	server.Options
+	addr          string
+	tokenFile     string
+	withoutTokens bool
+	hosts         []string
+	pulls         []string
+	insecure      bool
+	isolate       serveIsolation
+	limits        limitOptions
+	maxBody       string
+	drain         time.Duration
+	log           string
+}
+
+// serveIsolation is where runs are: in workers with the walls that there are, with all of them, or in this process.
+type serveIsolation string
+
+func (i *serveIsolation) String() string { return string(*i) }
+func (i *serveIsolation) Type() string   { return "on|require|off" }
+func (i *serveIsolation) Set(value string) error {
+	switch value {
+	case "on", "require", "off":
+		*i = serveIsolation(value)
+		return nil
+	}
+	return errors.New("it takes on, require or off")
+}
+
+func serveCommand(a *app) *cobra.Command {
+	var o serveOptions
+	command := &cobra.Command{
+		Use:   "serve [OPTIONS]",
+		Short: "Run code and boxes for clients that ask over HTTP",
+		Long: `Run code and boxes for clients that ask over HTTP, until SIGINT or SIGTERM.
+
+Each run has a process that has given up files, network and all else (--isolate), and the limits of
+boxer run --untrusted unless flags say otherwise; requests can ask for less, never for more. Without
+--token-file whoever reaches the address may use the server: others than this machine's own then have
+to be let in by --without-tokens.
+
+/openapi.json describes what can be asked for; docs/serve.md shows it by examples.`,
+		Example: `  boxer serve
+  curl -H 'Content-Type: application/json' -d '{"code": "print(6*7)"}' http://127.0.0.1:3000/run
+  boxer serve --addr :3000 --token-file tokens --memory 512M`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(command *cobra.Command, _ []string) error { return a.serve(command.Context(), o) },
+	}
+	o.bind(command)
+	groupFlags(command, serveGroups)
+	return command
+}
+
+var serveGroups = []flagGroup{
+	{"Who may ask", "addr token-file without-tokens host cors-origin allow-pull insecure"},
+	{"What it runs", "box isolate"},
+	{"What a run may use", "memory timeout cpu fuel output-limit writable files open-files limit"},
+	{"How much at a time", "running waiting patience per-key rate burst sessions sessions-per-key session-idle max-body"},
+	{"Operating it", "drain log pprof"},
+}
+
+func (o *serveOptions) bind(command *cobra.Command) {
+	flags := command.Flags()
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:3000", "listen at `HOST:PORT`")
+	flags.StringVar(&o.tokenFile, "token-file", "", "let in who shows a token of this `FILE`, of lines with a name and a token")
+	flags.BoolVar(&o.withoutTokens, "without-tokens", false, "let in whoever reaches the address, from other machines too")
+	flags.StringArrayVar(&o.hosts, "host", nil, "a `NAME` by which clients call the server")
+	flags.StringArrayVar(&o.Origins, "cors-origin", nil, "let scripts of a web `SITE` use it, as https://example.org")
+	flags.StringArrayVar(&o.pulls, "allow-pull", nil, "let clients have boxes pulled whose names begin with `PREFIX`")
+	flags.BoolVar(&o.insecure, "insecure", false, insecureUsage)
+	flags.StringVar(&o.Box, "box", server.DefaultBox, "the `BOX` of requests that name none")
+	o.isolate = "on"
+	flags.Var(&o.isolate, "isolate", "give runs processes that give up files, network and all else:\n`on|require|off`")
+	o.bindLimits(flags)
+	flags.IntVar(&o.Running, "running", 0, "run so `MANY` at the same time (default 2 for each core, at least 4)")
+	flags.IntVar(&o.Waiting, "waiting", 0, "let so `MANY` more wait (default 16 times --running)")
+	flags.DurationVar(&o.Patience, "patience", 10*time.Second, "and for so much `TIME`")
+	flags.IntVar(&o.PerKey, "per-key", 0, "so `MANY` of them may be one token's (default all, or 3/4 if there are several)")
+	flags.Float64Var(&o.Rate, "rate", 0, "requests to run that one token may make a second, on average: a `NUMBER`")
+	flags.IntVar(&o.Burst, "burst", 10, "and how `MANY` at once")
+	flags.IntVar(&o.Sessions.Most, "sessions", 1000, "keep at most so `MANY` sessions")
+	flags.IntVar(&o.Sessions.PerKey, "sessions-per-key", 0, "and so `MANY` of one token")
+	flags.DurationVar(&o.Sessions.Idle, "session-idle", 15*time.Minute, "close sessions that nobody has used for so much `TIME`")
+	flags.StringVar(&o.maxBody, "max-body", "8M", "at most so many `BYTES` in a request")
+	flags.DurationVar(&o.drain, "drain", 30*time.Second, "at the end, wait for what goes on for so much `TIME`")
+	flags.StringVar(&o.log, "log", "text", "log as `text|json`, or off")
+	flags.BoolVar(&o.Profiling, "pprof", false, "serve /debug/pprof/")
+}
+
+func (o *serveOptions) bindLimits(flags *pflag.FlagSet) {
+	o.limits.untrusted = true
+	for _, f := range shortLimits {
+		usage, _, _ := strings.Cut(f.usage, " (default")
+		flags.VarP(&limitFlag{&o.limits, f.limit}, f.flag, f.short, usage)
+	}
+	flags.StringArrayVar(&o.limits.limits, "limit", nil, "bound it by `NAME=VALUE`, as LIMIT in a Boxfile does")
+}
+
+// serve listens, and answers until it is told to end.
+func (a *app) serve(ctx context.Context, o serveOptions) (err error) {
+	if err := o.complete(); err != nil {
+		return err
+	}
+	if o.Options.Logger, err = a.logger(o.log); err != nil {
+		return err
+	}
+	closeRunner, err := a.runner(ctx, &o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeRunner()) }()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the next signal ends the process
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	o.Options.Logger.Info("listening", "address", "http://"+listener.Addr().String(), "isolate", string(o.isolate), "limits", o.Options.Limits.String())
+	return server.New(o.Options).Serve(ctx, listener, o.drain)
+}
+
+// complete makes options of the flags.
+func (o *serveOptions) complete() (err error) {
+	if o.Options.Limits, err = o.limits.merge(runtime.Limits{}); err != nil {
+		return err
+	}
+	if o.Options.MaxBody, err = units.RAMInBytes(o.maxBody); err != nil || o.Options.MaxBody <= 0 {
+		return &usageError{err: fmt.Errorf("--max-body %s: it takes a size, such as 8M", o.maxBody)}
+	}
+	if o.Running <= 0 {
+		o.Running = max(4, 2*goruntime.GOMAXPROCS(0))
+	}
+	if o.tokenFile != "" {
+		if o.Tokens, err = readTokens(o.tokenFile); err != nil {
+			return err
+		}
+	}
+	host, _, err := net.SplitHostPort(o.addr)
+	if err != nil {
+		return &usageError{err: fmt.Errorf("--addr %s: it takes HOST:PORT", o.addr)}
+	}
+	local := isLoopback(host)
+	if !local && len(o.Tokens) == 0 && !o.withoutTokens {
+		return withHint(fmt.Errorf("--addr %s is open to other machines, and there are no tokens", o.addr),
+			"give --token-file FILE, or --without-tokens if something else keeps strangers away")
+	}
+	if o.Hosts = o.hosts; local {
+		o.Hosts = append(o.Hosts, "localhost", "127.0.0.1", "::1", host)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+func readTokens(name string) ([]server.Token, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading tokens: %w", err)
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && goruntime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return nil, withHint(fmt.Errorf("%s can be read by others than its owner", name), "chmod 600 %s", name)
+	}
+	list, err := server.ReadTokens(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading tokens: %s: %w", name, err)
+	}
+	return list, nil
+}
+
+// logger writes to standard error. Both of its forms escape what would act on a terminal or look like another line.
+func (a *app) logger(form string) (*slog.Logger, error) {
+	switch form {
+	case "text":
+		return slog.New(slog.NewTextHandler(a.stderr, nil)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(a.stderr, nil)), nil
+	case "off":
+		return slog.New(slog.DiscardHandler), nil
+	}
+	return nil, &usageError{err: fmt.Errorf("--log %s: it takes text, json or off", form)}
+}
+
+// workerOverhead is what a worker has of its own, see isolate.Pool.Memory.
+const workerOverhead = 512 << 20
+
+// runner makes what runs, and has sessions, of which there are none where every run has to have all walls.
+func (a *app) runner(ctx context.Context, o *serveOptions) (closing func() error, err error) {
+	store, err := a.store()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	logger := o.Options.Logger
+	warn := func(err error) { logger.Warn("running", "error", err.Error()) }
+	o.Boxes = a.served(store, o)
+	engine, err := runtime.New(ctx, runtime.Options{CacheDir: dir, Keep: o.Running, Warn: warn})
+	if err != nil {
+		return nil, err
+	}
+	if o.isolate != "require" {
+		o.Options.Engine = engine
+	}
+	if o.isolate == "off" {
+		o.Runner = server.Here{Engine: engine}
+		return engine.Close, nil
+	}
+	pool := &isolate.Pool{
+		CacheDir: dir, Workers: o.Running, Require: o.isolate == "require", Memory: o.Options.Limits.Memory + workerOverhead, Warn: warn,
+	}
+	o.Runner = server.Isolated{Pool: pool}
+	closing = func() error { return errors.Join(pool.Close(), engine.Close()) }
+	if err := a.warm(ctx, o, store, pool); err != nil {
+		return nil, errors.Join(err, closing())
+	}
+	return closing, nil
+}
+
+// warm starts workers for what most requests want, and finds out what does not work here before anybody asks.
+func (a *app) warm(ctx context.Context, o *serveOptions, store *oci.Store, pool *isolate.Pool) error {
+	root, err := a.rootfs(ctx, store, o.Box, pullOptions{policy: pullMissing, insecure: o.insecure})
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	tenant := ""
+	if len(o.Tokens) == 0 {
+		tenant = server.Anybody
+	}
+	like := &runtime.Cmd{
+		Entrypoint: []string{}, Args: []string{"python3"}, Limits: o.Options.Limits, Stoppable: true, Stats: new(runtime.Stats),
+		Stdin: strings.NewReader(""), Stdout: new(strings.Builder), Stderr: new(strings.Builder),
+	}
+	return pool.Warm(ctx, isolate.Box{Root: root, Tenant: tenant}, like, o.Running)
+}
