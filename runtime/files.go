@@ -97,8 +97,8 @@ func (c *Collection) collect(tree *vfs.FS, dir string) error {
 	taken := map[string]bool{}
 	for _, pattern := range c.Patterns {
 		name := absolute(dir, pattern)[1:]
-		err := doublestar.GlobWalk(tree.IOFS(), name, func(found string, entry fs.DirEntry) error {
-			if !taken[found] && entry.Type().IsRegular() {
+		err := doublestar.GlobWalk(tree.IOFS(), name, func(found string, _ fs.DirEntry) error {
+			if stat, err := tree.Lstat("/" + found); err == nil && stat.Mode.IsRegular() && !taken[found] {
 				taken[found] = true
 				c.take(tree, "/"+found)
 			}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestPythonServeDocumentation runs the examples of docs/serve.md.
+func TestPythonServeDocumentation(t *testing.T) {
+	text, err := os.ReadFile("../../docs/serve.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Fatalf("%v\nhint: apt-get install curl", err)
+	}
+	script, want := consoleOf(string(text))
+	if len(want) == 0 {
+		t.Fatal("there are no examples")
+	}
+	address := serving(t)
+	const between = "\x1eend of an example\x1e"
+	var commands strings.Builder
+	for _, line := range script {
+		commands.WriteString(strings.ReplaceAll(line, "http://127.0.0.1:3000", address) + "\nprintf '" + between + "'\n")
+	}
+	output, err := exec.Command("sh", "-c", commands.String()).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	got := strings.Split(string(output), between)
+	for i, line := range script {
+		pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(want[i])), "…", "(?s:.*)")
+		if !regexp.MustCompile("^" + pattern + "$").MatchString(strings.TrimSpace(got[i])) {
+			t.Errorf("%s\ngot:  %s\nwant: %s", line, got[i], want[i])
+		}
+	}
+}
+
+// consoleOf gives the commands of a text's examples, and what each is said to print.
+func consoleOf(text string) (commands, printed []string) {
+	inside := false
+	for line := range strings.Lines(text) {
+		switch command, is := strings.CutPrefix(line, "$ "); {
+		case strings.HasPrefix(line, "```"):
+			inside = strings.TrimSpace(line) == "```console"
+		case !inside:
+		case is:
+			commands, printed = append(commands, strings.TrimSpace(command)), append(printed, "")
+		default:
+			printed[len(printed)-1] += line
+		}
+	}
+	return commands, printed
+}
+
+// serving starts `boxer serve` until the test ends, and gives its address.
+func serving(t *testing.T, args ...string) (address string) {
+	t.Helper()
+	t.Setenv("BOXER_HOME", t.TempDir())
+	log, stderr := io.Pipe()
+	ctx, stop := context.WithCancel(context.Background())
+	command := serveCommand(&app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: stderr})
+	command.SetArgs(append([]string{"--addr", "127.0.0.1:0", "--log", "json"}, args...))
+	ended := make(chan error, 1)
+	go func() {
+		err := command.ExecuteContext(ctx)
+		stderr.CloseWithError(err)
+		ended <- err
+	}()
+	lines := bufio.NewScanner(log)
+	for address == "" && lines.Scan() {
+		var line struct{ Msg, Address string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
+			address = line.Address
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, log) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	if address == "" {
+		t.Fatalf("it does not listen: %v", lines.Err())
+	}
+	return address
+}
+
+func TestMayPull(t *testing.T) {
+	for _, test := range []struct {
+		prefix, name string
+		want         bool
+	}{
+		{"registry.example/team", "registry.example/team/app:1", true},
+		{"registry.example/team/", "registry.example/team/app", true},
+		{"registry.example/app", "registry.example/app:1", true},
+		{"registry.example/app", "registry.example/app@sha256:0", true},
+		{"registry.example", "registry.example/app", true},
+		{"registry.example/team", "registry.example/teammates/app", false},
+		{"registry.example", "registry.example:5000/app", false},
+		{"registry.example", "registry.example.evil.example/app", false},
+		{"", "app", false},
+		{"/", "app", false},
+	} {
+		if got := mayPull([]string{test.prefix}, test.name); got != test.want {
+			t.Errorf("%q, %q: %v", test.prefix, test.name, got)
+		}
+	}
+}
