@@ -63,7 +63,7 @@ func closePython() {
 	}
 }
 
-func openPython(t *testing.T) *python {
+func openPython(t testing.TB) *python {
 	t.Helper()
 	pythonIsOpen = true
 	p, err := openedPython()

@@ -62,8 +62,8 @@ func serveCommand(a *app) *cobra.Command {
 
 Each run has a process that has given up files, network and all else (--isolate), and the limits of
 boxer run --untrusted unless flags say otherwise; requests can ask for less, never for more. Without
---token-file whoever reaches the address may use the server: others than this machine's own then have
-to be let in by --without-tokens.
+--token-file whoever reaches the address may use the server: other machines than this one have to be
+let in by --without-tokens then.
 
 /openapi.json describes what can be asked for; docs/serve.md shows it by examples.`,
 		Example: `  boxer serve
@@ -101,8 +101,8 @@ func (o *serveOptions) bind(command *cobra.Command) {
 	flags.IntVar(&o.Running, "running", 0, "run so `MANY` at the same time (default 2 for each core, at least 4)")
 	flags.IntVar(&o.Waiting, "waiting", 0, "let so `MANY` more wait (default 16 times --running)")
 	flags.DurationVar(&o.Patience, "patience", 10*time.Second, "and for so much `TIME`")
-	flags.IntVar(&o.PerKey, "per-key", 0, "so `MANY` of them may be one token's (default all, or 3/4 if there are several)")
-	flags.Float64Var(&o.Rate, "rate", 0, "requests to run that one token may make a second, on average: a `NUMBER`")
+	flags.IntVar(&o.PerKey, "per-key", 0, "so `MANY` of them may be one token's (default all,\nor three of four if there are several)")
+	flags.Float64Var(&o.Rate, "rate", 0, "a `NUMBER` of runs that one token may begin a second, on average")
 	flags.IntVar(&o.Burst, "burst", 10, "and how `MANY` at once")
 	flags.IntVar(&o.Sessions.Most, "sessions", 1000, "keep at most so `MANY` sessions")
 	flags.IntVar(&o.Sessions.PerKey, "sessions-per-key", 0, "and so `MANY` of one token")
