@@ -347,3 +347,17 @@ func TestPythonInterrupt(t *testing.T) {
 		t.Errorf("after the interrupt: %+v", got)
 	}
 }
+
+// TestPythonDeleteEndsExecution: a session that is closed does not go on.
+func TestPythonDeleteEndsExecution(t *testing.T) {
+	url, s := start(t, openPython(t).options())
+	at := url + "/v1/sessions/" + post[sessionInfo](t, url+"/v1/sessions", `{}`, 201).ID
+	come := background(t, "POST", at+"/execute", `{"code": "while True: pass"}`)
+	until(t, func() bool { return s.work.Running() == 1 })
+	if answer, body := call(t, "DELETE", at, ""); answer.StatusCode != 204 {
+		t.Error(body)
+	}
+	if text := <-come; !strings.Contains(text, `"outcome":"killed"`) || !strings.Contains(text, `"ended":true`) {
+		t.Error(text)
+	}
+}

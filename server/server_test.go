@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -519,4 +520,46 @@ func TestPanicHarmsNobodyElse(t *testing.T) {
 	if answer, body := call(t, "POST", url+"/v1/runs", `{"argv": ["x"]}`); answer.StatusCode != 200 {
 		t.Error(body)
 	}
+}
+
+// TestLogIsOneLine: what a client or a program says cannot make lines of the log, or act on a terminal.
+func TestLogIsOneLine(t *testing.T) {
+	for name, logger := range map[string]func(io.Writer) slog.Handler{
+		"text": func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
+		"json": func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log buffer
+			url, s := start(t, Options{Logger: slog.New(logger(&log)), Runner: runnerFunc(func(context.Context, *runtime.Cmd) error {
+				return errors.New("one\ntwo\x1b[2J")
+			})})
+			call(t, "POST", url+"/v1/runs", `{"argv": ["x"]}`, "X-Request-Id: a b")
+			call(t, "GET", url+"/%0aforged%1b[2J", "")
+			s.Close()
+			until(t, func() bool { return bytes.Count(log.take(), []byte("request_id")) == 2 })
+			if text := string(log.take()); strings.Count(text, "\n") != 2 || strings.Contains(text, "\x1b") || strings.Contains(text, "a b") {
+				t.Errorf("the log is\n%q", text)
+			}
+		})
+	}
+}
+
+// FuzzRunRequest: whatever is asked, a run has no wider limits than the server's.
+func FuzzRunRequest(f *testing.F) {
+	for _, seed := range []string{everything, `{}`, `{"limits": {"memory": "1M", "fuel": 5, "readonly": true, "clock": "off"}}`, `{"limits": {"max_fuel": 1e300}}`, `{"code": "", "outputs": ["{a,b}/**"]}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var ask runRequest
+		if decode([]byte(text), &ask, false) != nil {
+			return
+		}
+		command, err := ask.command(DefaultLimits)
+		if err != nil {
+			return
+		}
+		if got := command.Limits; got.Narrow(DefaultLimits) != got || !command.Stoppable || command.FS != nil || len(command.Mounts)+len(command.Preopens) > 0 {
+			t.Errorf("%q: %+v", text, command)
+		}
+	})
 }

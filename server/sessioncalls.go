@@ -84,18 +84,18 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
 	}
 	command.Stats = nil
 	return s.reply(w, r, body, func(ctx context.Context) (int, any, error) {
-		return s.opening(w, r, &session{key: keyOf(r), box: orElse(ask.Box, s.options.Box), idle: idle}, func(x *session) error {
+		return s.opening(ctx, w, r, &session{key: keyOf(r), box: orElse(ask.Box, s.options.Box), idle: idle}, func(x *session) error {
 			return s.open(ctx, x, command)
 		})
 	})
 }
 
 // opening makes a session by open, if there is room for one.
-func (s *Server) opening(w http.ResponseWriter, r *http.Request, x *session, open func(*session) error) (int, any, error) {
+func (s *Server) opening(ctx context.Context, w http.ResponseWriter, r *http.Request, x *session, open func(*session) error) (int, any, error) {
 	if err := s.sessions.reserve(x.key, s.options.Sessions); err != nil {
 		return 0, nil, err
 	}
-	done, err := s.begin(r.Context(), x.key)
+	done, err := s.begin(ctx, x.key)
 	if err == nil {
 		err = open(x)
 		done()
@@ -170,7 +170,7 @@ func (s *Server) postFork(w http.ResponseWriter, r *http.Request) error {
 			return 0, nil, err
 		}
 		defer done()
-		return s.opening(w, r, &session{key: from.key, box: from.box, idle: from.idle}, func(x *session) error {
+		return s.opening(ctx, w, r, &session{key: from.key, box: from.box, idle: from.idle}, func(x *session) error {
 			_, release, err := s.boxes.use(ctx, x.box)
 			if err != nil {
 				return err
@@ -257,6 +257,8 @@ func (s *Server) execute(ctx context.Context, r *http.Request, code string, e ru
 	}
 	defer done()
 	note(r, func(n *notes) { n.run = x.id })
+	ctx, release := x.within(ctx)
+	defer release()
 	leave, err := s.begin(ctx, x.key)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
 	"slices"
@@ -27,6 +28,9 @@ type session struct {
 	idle         time.Duration
 	live         *runtime.Session
 	release      func() // of its box
+
+	life context.Context // ends when the session is closed, and with it what it executes
+	end  context.CancelCauseFunc
 
 	mutex  sync.Mutex
 	used   time.Time
@@ -102,6 +106,7 @@ func (s *sessions) unreserve(key string) {
 func (s *sessions) add(x *session, expired func()) {
 	x.id, x.created = strings.ToLower(rand.Text()), time.Now()
 	x.used = x.created
+	x.life, x.end = context.WithCancelCause(context.Background())
 	s.mutex.Lock()
 	s.byID[x.id] = x
 	closing := s.closing
@@ -171,8 +176,19 @@ func (s *sessions) remove(x *session) bool {
 		x.timer.Stop()
 	}
 	x.mutex.Unlock()
+	x.end(errCancelled)
 	x.close()
 	return true
+}
+
+// within ends a context when the session is closed, too.
+func (x *session) within(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(x.life, func() { cancel(context.Cause(x.life)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // close ends what is there of a session.
