@@ -98,7 +98,7 @@ func (s *Server) account(r *http.Request, n *notes, w *watchedWriter, took time.
 	}
 	attributes := []slog.Attr{
 		slog.String("request_id", n.id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", status),
-		slog.Duration("took", took), slog.Int64("bytes", w.bytes), slog.String("client", r.RemoteAddr),
+		slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.Int64("bytes", w.bytes), slog.String("client", r.RemoteAddr),
 	}
 	for name, value := range map[string]string{"key": n.key, "run": n.run, "outcome": string(n.outcome), "problem": n.problem} {
 		if value != "" {

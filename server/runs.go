@@ -122,12 +122,11 @@ func (s *Server) run(ctx context.Context, r *http.Request, ask *runRequest, comm
 		return nil, err
 	}
 	defer release()
-	err = s.options.Runner.Run(ctx, box, key, command)
+	result := s.ended(r, ask, command, s.options.Runner.Run(ctx, box, key, command))
 	if r.Context().Err() != nil {
-		note(r, func(n *notes) { n.err = err })
 		return nil, errGone
 	}
-	return s.ended(r, ask, command, err), nil
+	return result, nil
 }
 
 // ended makes a result of a run's end.

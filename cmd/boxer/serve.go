@@ -256,13 +256,13 @@ func (a *app) warm(ctx context.Context, o *serveOptions, store *oci.Store, pool 
 		return err
 	}
 	defer root.Close()
-	tenant := ""
-	if len(o.Tokens) == 0 {
-		tenant = server.Anybody
+	tenant, workers := server.Anybody, o.Running
+	if len(o.Tokens) > 0 {
+		tenant, workers = o.Tokens[0].Key, 1 // nobody knows who will ask
 	}
 	like := &runtime.Cmd{
 		Entrypoint: []string{}, Args: []string{"python3"}, Limits: o.Options.Limits, Stoppable: true, Stats: new(runtime.Stats),
 		Stdin: strings.NewReader(""), Stdout: new(strings.Builder), Stderr: new(strings.Builder),
 	}
-	return pool.Warm(ctx, isolate.Box{Root: root, Tenant: tenant}, like, o.Running)
+	return pool.Warm(ctx, isolate.Box{Root: root, Tenant: tenant}, like, workers)
 }
