@@ -108,8 +108,8 @@ const defaultResult = 1 << 20
 const maxSource = 64 << 20
 
 // Session begins a session with the program that c names by Args, or with python3. Limits of time, fuel and output hold for
-// each execution, the others for the session as a whole. It is always Stoppable. FS, Preopens, Stats and Signals are not for
-// sessions.
+// each execution, the others for the session as a whole. It is always Stoppable. FS, Preopens, Collect, Stats and Signals are
+// not for sessions.
 //
 // A program that holds no sessions is a *NotExecutableError.
 func (b *Box) Session(ctx context.Context, c *Cmd) (_ *Session, err error) {
@@ -142,6 +142,9 @@ var errSessionFiles = errors.New("a session has a tree of its own, and no pre-op
 func (s *Session) open(ctx context.Context) error {
 	first, err := s.sandbox.box.command(s.sandbox, s.sandbox.cmd)
 	if err != nil {
+		return err
+	}
+	if err := bring(s.sandbox.tree, first.dir, s.cmd.Files, first.user); err != nil {
 		return err
 	}
 	if s.cmd.Limits.ReadOnly {

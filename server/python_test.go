@@ -243,6 +243,8 @@ func TestPythonSession(t *testing.T) {
 	if got := execute(at, "print(x)\n1/0"); got.Exception == nil || got.Exception.Type != "ZeroDivisionError" || got.Ended || got.Stdout != "42\n" || got.Outcome != "exit" {
 		t.Errorf("an exception: %+v", got)
 	}
+	answer, body := call(t, "POST", url+"/v1/sessions", `{"files": [{"path": "/etc/passwd/x", "content": ""}]}`)
+	wantProblem(t, answer, body, 422, "file_error")
 	fork := post[sessionInfo](t, at+"/fork", "", 201)
 	if got := execute(url+"/v1/sessions/"+fork.ID, "x += 1\nx"); got.Repr != "43" {
 		t.Errorf("in the fork: %+v", got)
@@ -257,7 +259,7 @@ func TestPythonSession(t *testing.T) {
 	if got := execute(at, "raise SystemExit(3)"); !got.Ended || got.Status != 3 {
 		t.Errorf("an exit: %+v", got)
 	}
-	answer, body := call(t, "POST", at+"/execute", `{"code": "1"}`)
+	answer, body = call(t, "POST", at+"/execute", `{"code": "1"}`)
 	wantProblem(t, answer, body, 404, "no_such_session")
 	if answer, body := call(t, "DELETE", url+"/v1/sessions/"+fork.ID, ""); answer.StatusCode != 204 {
 		t.Error(body)

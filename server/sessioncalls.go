@@ -5,8 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"net/http"
-	"path"
 	"time"
 
 	"boxer.dev/runtime"
@@ -114,7 +114,10 @@ func (s *Server) opening(ctx context.Context, w http.ResponseWriter, r *http.Req
 func (s *Server) notOpened(r *http.Request, err error) error {
 	result := runtime.ResultOf(err)
 	var p *problem
+	var file *fs.PathError
 	switch {
+	case errors.As(err, &file):
+		return fileProblem(file.Path, err)
 	case errors.As(err, &p), r.Context().Err() != nil, result.Outcome == runtime.OutcomeError, result.Outcome == runtime.OutcomeKilled:
 		return err
 	}
@@ -131,30 +134,11 @@ func (s *Server) open(ctx context.Context, x *session, command *runtime.Cmd) err
 	if err == nil {
 		x.live, err = box.Session(ctx, command)
 	}
-	if err == nil {
-		err = bringFiles(x.live, command.Files)
-	}
 	if err != nil {
-		if x.live != nil {
-			x.live.Close()
-		}
 		release()
 		return err
 	}
 	x.release = release
-	return nil
-}
-
-func bringFiles(live *runtime.Session, files []runtime.File) error {
-	for _, f := range files {
-		name := path.Clean("/" + f.Path)
-		if err := live.FS().MkdirAll(path.Dir(name), 0o755); err != nil {
-			return fileProblem(f.Path, err)
-		}
-		if err := live.FS().WriteFile(name, f.Data, 0o644); err != nil {
-			return fileProblem(f.Path, err)
-		}
-	}
 	return nil
 }
 
