@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -212,6 +213,25 @@ func TestWorkerThatDiedIdleCostsNothing(t *testing.T) {
 	}
 }
 
+// stop stops a process, and waits until none of its threads goes on.
+func stop(t *testing.T, p *os.Process) {
+	t.Helper()
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for going := true; going; {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.Pid))
+		if err != nil || len(threads) == 0 {
+			t.Fatalf("the process has %d threads, %v", len(threads), err)
+		}
+		going = slices.ContainsFunc(threads, func(name string) bool {
+			stat, _ := os.ReadFile(name) // proc_pid_stat(5): the state comes behind the name, which is in parentheses
+			_, rest, _ := bytes.Cut(stat, []byte(") "))
+			return !bytes.HasPrefix(rest, []byte("T"))
+		})
+	}
+}
+
 func TestWorkerThatDoesNotAnswerIsKilled(t *testing.T) {
 	for name, test := range map[string]struct {
 		limits runtime.Limits
@@ -230,7 +250,7 @@ func TestWorkerThatDoesNotAnswerIsKilled(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			ended := begun(t, ctx, p, box, func(c *runtime.Cmd) { c.Limits = test.limits })
-			only(t, p).Signal(syscall.SIGSTOP)
+			stop(t, only(t, p))
 			if test.cancel {
 				cancel()
 			}
