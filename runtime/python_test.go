@@ -17,18 +17,6 @@ import (
 
 // pythonRoot is the Python base, opened.
 var pythonRoot = sync.OnceValues(func() (*oci.Rootfs, error) {
-	files, err := bases.Layout(bases.Python)
-	if err != nil {
-		return nil, err
-	}
-	layout, err := oci.ReadLayout(files)
-	if err != nil {
-		return nil, err
-	}
-	img, err := layout.Find("")
-	if err != nil {
-		return nil, err
-	}
 	dir, err := scratch()
 	if err != nil {
 		return nil, err
@@ -37,7 +25,7 @@ var pythonRoot = sync.OnceValues(func() (*oci.Rootfs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Rootfs(img)
+	return bases.Open(bases.Python, store)
 })
 
 // scratch is a directory that lasts as long as the tests.

@@ -10,6 +10,7 @@ import (
 
 	"mvdan.cc/sh/v3/syntax"
 
+	"boxer.dev/runtime/capability"
 	"boxer.dev/runtime/memory"
 	"boxer.dev/vfs"
 )
@@ -28,7 +29,7 @@ type Standalone struct {
 	Dir   string
 
 	UID, GID uint32
-	Limits   Limits
+	Requests capability.Requests // of the box's Boxfile
 }
 
 // NotStandaloneError says why a box's command is not one program.
@@ -79,7 +80,7 @@ func (b *Box) Standalone(created time.Time) (*Standalone, error) {
 	}
 	o := &Standalone{
 		Module: found.module.data, Fixed: c.args, Args: cmd, Named: named, Env: c.env, Dir: c.dir,
-		UID: c.user.uid, GID: c.user.gid, Limits: b.requests.Limits, Tree: b.tree.Fork(),
+		UID: c.user.uid, GID: c.user.gid, Requests: b.requests, Tree: b.tree.Fork(),
 	}
 	o.Tree.Configure(vfs.Config{Now: func() time.Time { return created }})
 	if err := errors.Join(o.Tree.MkdirAll(c.dir, 0o755), o.Tree.Chtimes("/", created, created)); err != nil {

@@ -83,19 +83,7 @@ func (p *python) options() Options {
 			if name != DefaultBox {
 				return nil, fmt.Errorf("%s: %w", name, oci.ErrNotFound)
 			}
-			files, err := bases.Layout(bases.Python)
-			if err != nil {
-				return nil, err
-			}
-			layout, err := oci.ReadLayout(files)
-			if err != nil {
-				return nil, err
-			}
-			img, err := layout.Find("")
-			if err != nil {
-				return nil, err
-			}
-			return p.store.Rootfs(img)
+			return bases.Open(bases.Python, p.store)
 		},
 		List: noBoxes.List,
 	}}

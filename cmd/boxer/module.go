@@ -89,16 +89,17 @@ func standaloneModule(engine func() (*runtime.Engine, error), root *oci.Rootfs, 
 	if err != nil {
 		return nil, err
 	}
-	if lost := notHeld(s.Limits); len(lost) > 0 {
+	limits := s.Requests.Limits
+	if lost := notHeld(limits); len(lost) > 0 {
 		warn(fmt.Errorf("LIMIT %s: other runtimes have limits of their own; the module does not hold these", strings.Join(lost, " ")))
 	}
-	if needs := notChecked(root); len(needs) > 0 {
+	if needs := notChecked(s.Requests.Needs); len(needs) > 0 {
 		warn(fmt.Errorf("ALLOW %s: whoever runs the module has to know that; it does not check what it is granted", strings.Join(needs, " ")))
 	}
 	module, err := onefile.Module(&onefile.Box{
 		Tree: s.Tree, Program: s.Module, Image: s.Image, Fixed: s.Fixed, Args: s.Args, Named: s.Named, Env: s.Env, Dir: s.Dir,
-		UID: s.UID, GID: s.GID, ReadOnly: s.Limits.ReadOnly, Writable: s.Limits.Writable, Files: s.Limits.Files,
-		OpenFiles: s.Limits.OpenFiles, Memory: s.Limits.Memory,
+		UID: s.UID, GID: s.GID, ReadOnly: limits.ReadOnly, Writable: limits.Writable, Files: limits.Files,
+		OpenFiles: limits.OpenFiles, Memory: limits.Memory,
 	})
 	if errors.Is(err, onefile.ErrNotBuilt) {
 		err = withHint(err, onefile.NotBuiltHint)
@@ -106,21 +107,14 @@ func standaloneModule(engine func() (*runtime.Engine, error), root *oci.Rootfs, 
 	return module, err
 }
 
-// notChecked names what a box cannot do without, in the words of ALLOW. Its labels have been read already, when it was loaded.
-func notChecked(root *oci.Rootfs) (needs []string) {
-	if root.Config == nil {
-		return nil
-	}
-	requests, err := capability.FromLabels(root.Config.Config.Labels)
-	if err != nil {
-		return nil
-	}
-	for _, need := range requests.Needs {
+// notChecked names what a box cannot do without, in the words of ALLOW.
+func notChecked(needs []capability.Need) (words []string) {
+	for _, need := range needs {
 		if !need.Optional {
-			needs = append(needs, need.String())
+			words = append(words, need.String())
 		}
 	}
-	return needs
+	return words
 }
 
 // notHeld names the limits of a box that are its runtime's to hold.

@@ -178,7 +178,8 @@ func (e *edges) rewrite(body Body, results int) error {
 			}
 		case OpTryTable:
 			begun++
-			if err := e.tryTable(&x); err != nil {
+			var err error
+			if e.out, err = x.appendTry(e.out, func(label uint32) (uint32, error) { return e.label(label), nil }); err != nil {
 				return err
 			}
 			e.openBlock(begun)
@@ -240,21 +241,4 @@ func (e *edges) brIf(x *Expr, compared bool) {
 		b.used++
 		e.out = appendU32(append(e.out, byte(OpBrIf)), e.label(x.Index)-uint32(b.used))
 	}
-}
-
-// tryTable appends the beginning of a try_table. Its clauses branch out of it.
-func (e *edges) tryTable(x *Expr) error {
-	c := cursor{data: e.m.data, pos: x.Imm, end: x.End}
-	c.blockType()
-	n := c.u32("number of catch clauses")
-	e.out = append(e.out, e.m.data[x.Pos:c.pos]...)
-	for range n {
-		start := c.pos
-		if c.byte("kind of a catch clause") < 2 {
-			c.u32("tag")
-		}
-		e.out = append(e.out, e.m.data[start:c.pos]...)
-		e.out = appendU32(e.out, e.label(c.u32("label")))
-	}
-	return c.err
 }

@@ -135,6 +135,27 @@ func (x *Expr) Labels(yield func(uint32) bool) {
 	}
 }
 
+// appendTry appends the beginning of a try_table, with other labels in its clauses.
+func (x *Expr) appendTry(dst []byte, to func(label uint32) (uint32, error)) ([]byte, error) {
+	c := cursor{data: x.c.data, pos: x.Imm, end: x.End}
+	c.blockType()
+	n := c.u32("number of catch clauses")
+	dst = append(dst, c.data[x.Pos:c.pos]...)
+	for range n {
+		start := c.pos
+		if c.byte("kind of a catch clause") < 2 {
+			c.u32("tag")
+		}
+		dst = append(dst, c.data[start:c.pos]...)
+		label, err := to(c.u32("label"))
+		if err != nil {
+			return nil, err
+		}
+		dst = appendU32(dst, label)
+	}
+	return dst, c.err
+}
+
 // immediates reads those of the shapes that Next leaves to it.
 func (x *Expr) immediates(s shape) {
 	c := &x.c

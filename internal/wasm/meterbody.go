@@ -190,18 +190,28 @@ func (b *bodyMeter) missing(what string) error {
 
 // branch appends a label's number, counted from the inside out.
 func (b *bodyMeter) branch(depth uint32) error {
+	label, err := b.label(depth)
+	if err != nil {
+		return err
+	}
+	b.out = appendU32(b.out, label)
+	return nil
+}
+
+// label is what a label of the original has become.
+func (b *bodyMeter) label(depth uint32) (uint32, error) {
 	at := len(b.labels) - 1 - int(depth)
 	if at < 0 {
-		return b.missing("label")
+		return 0, b.missing("label")
 	}
-	b.out = appendU32(b.out, uint32(b.depth-1-b.labels[at].at))
-	return nil
+	return uint32(b.depth - 1 - b.labels[at].at), nil
 }
 
 // open appends the beginning of a block that is no loop. Clauses that catch branch out of the block.
 func (b *bodyMeter) open() error {
 	if b.x.Op == OpTryTable {
-		if err := b.catches(); err != nil {
+		var err error
+		if b.out, err = b.x.appendTry(b.out, b.label); err != nil {
 			return err
 		}
 	} else {
@@ -210,24 +220,6 @@ func (b *bodyMeter) open() error {
 	b.labels = append(b.labels, label{at: b.depth})
 	b.depth++
 	return nil
-}
-
-func (b *bodyMeter) catches() error {
-	c := cursor{data: b.m.data, pos: b.x.Imm, end: b.x.End}
-	c.blockType()
-	n := c.u32("number of catch clauses")
-	b.out = append(b.out, b.m.data[b.x.Pos:c.pos]...)
-	for range n {
-		start := c.pos
-		if c.byte("kind of a catch clause") < 2 {
-			c.u32("tag")
-		}
-		b.out = append(b.out, b.m.data[start:c.pos]...)
-		if err := b.branch(c.u32("label")); err != nil {
-			return err
-		}
-	}
-	return c.err
 }
 
 func (b *bodyMeter) loop() error {

@@ -31,18 +31,6 @@ func TestMain(m *testing.M) {
 
 // pythonRoot is the Python base, opened.
 var pythonRoot = sync.OnceValues(func() (*oci.Rootfs, error) {
-	files, err := bases.Layout(bases.Python)
-	if err != nil {
-		return nil, err
-	}
-	layout, err := oci.ReadLayout(files)
-	if err != nil {
-		return nil, err
-	}
-	img, err := layout.Find("")
-	if err != nil {
-		return nil, err
-	}
 	dir, err := scratch()
 	if err != nil {
 		return nil, err
@@ -51,7 +39,7 @@ var pythonRoot = sync.OnceValues(func() (*oci.Rootfs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Rootfs(img)
+	return bases.Open(bases.Python, store)
 })
 
 // codeDir is the cache of machine code: the user's, so that Python is not compiled for each test.

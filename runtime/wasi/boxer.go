@@ -34,20 +34,27 @@ var boxer = []function{
 
 // cwdGet: buf, buf_len, used*. ERANGE tells the length needed in used.
 func cwdGet(c call) errno {
+	buf, e := c.sized(uint32(len(c.Dir)))
+	copy(buf, c.Dir)
+	return e
+}
+
+// sized gives the buffer of a call with the parameters buf, buf_len and used*, for something of a size, which goes to used. A
+// shorter one is ERANGE.
+func (c call) sized(size uint32) ([]byte, errno) {
 	buf, e := c.out(0, c.u32(1))
 	if e != 0 {
-		return e
+		return nil, e
 	}
 	used, e := c.out(2, 4)
 	if e != 0 {
-		return e
+		return nil, e
 	}
-	putU32(used, 0, uint32(len(c.Dir)))
-	if len(buf) < len(c.Dir) {
-		return errnoRange
+	putU32(used, 0, size)
+	if uint32(len(buf)) < size {
+		return nil, errnoRange
 	}
-	copy(buf, c.Dir)
-	return 0
+	return buf, 0
 }
 
 const statSize = filestatSize + 16

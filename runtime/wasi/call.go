@@ -158,18 +158,9 @@ func (a *answer) close() error {
 
 // listFunctions: buf, buf_len, used*: the names, each followed by a NUL. ERANGE tells the length needed in used.
 func listFunctions(c call) errno {
-	buf, e := c.out(0, c.u32(1))
+	buf, e := c.sized(sizeOf(c.Functions.Names))
 	if e != 0 {
 		return e
-	}
-	used, e := c.out(2, 4)
-	if e != 0 {
-		return e
-	}
-	size := sizeOf(c.Functions.Names)
-	putU32(used, 0, size)
-	if uint32(len(buf)) < size {
-		return errnoRange
 	}
 	for _, name := range c.Functions.Names {
 		n := copy(buf, name)
