@@ -28,7 +28,7 @@ func benchCommand(a *app) *cobra.Command {
 		Args:  arguments(cobra.NoArgs),
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	command.AddCommand(benchStartCommand(a), benchBuildCommand(a), benchCPUCommand(a))
+	command.AddCommand(benchStartCommand(a), benchBuildCommand(a), benchCPUCommand(a), benchServeCommand(a))
 	return command
 }
 
