@@ -37,7 +37,7 @@ func (b *Box) Prepare(ctx context.Context, c *Cmd) error {
 		return err
 	}
 	if !found.startsOthers() {
-		return s.prepare(ctx, found.path, found.module)
+		return s.prepare(ctx, found.path, found.module, plain)
 	}
 	if err := s.prepareAll(ctx); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (s *sandbox) prepareAll(ctx context.Context) error {
 			if prepared++; prepared > maxPrepared {
 				return fs.SkipAll
 			}
-			err = s.prepare(ctx, found.path, found.module)
+			err = s.prepare(ctx, found.path, found.module, plain)
 		}
 		var unfit *NotExecutableError
 		if errors.As(err, &unfit) {
@@ -91,10 +91,36 @@ func (s *sandbox) moduleAt(tree *vfs.FS, name string) (executable, error) {
 	return found, err
 }
 
-// prepare loads a program as it is, and for each of its memory images. It is run as it is where the image does not serve.
-func (s *sandbox) prepare(ctx context.Context, name string, module source) error {
+// PrepareSession loads what a session of c needs, likewise.
+func (b *Box) PrepareSession(ctx context.Context, c *Cmd) error {
+	c, err := b.grantedSession(c)
+	if err != nil {
+		return err
+	}
+	s, err := b.sandbox(c)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	first, err := b.command(s, c)
+	if err != nil {
+		return err
+	}
+	found, err := s.find(&first)
+	if err != nil {
+		return err
+	}
+	if found.startsOthers() {
+		return notForSessions(found.path)
+	}
+	return s.prepare(ctx, found.path, found.module, exporting)
+}
+
+// prepare loads a program in a form for those who start it from nothing, and for each of its memory images, of which there may be
+// none that serves.
+func (s *sandbox) prepare(ctx context.Context, name string, module source, fresh form) error {
 	var stats Stats
-	module.meters = s.cmd.metering()
+	module.meters, module.form = s.cmd.metering(), fresh
 	if _, err := s.engine.load(ctx, module, &stats); err != nil {
 		return notRunnable(name, err)
 	}

@@ -116,12 +116,8 @@ func (b *Box) Session(ctx context.Context, c *Cmd) (_ *Session, err error) {
 	if c.FS != nil || len(c.Preopens) > 0 {
 		return nil, errSessionFiles
 	}
-	if c, err = b.granted(c); err != nil {
+	if c, err = b.grantedSession(c); err != nil {
 		return nil, err
-	}
-	c.Stoppable = true
-	if c.Args == nil {
-		c.Args, c.Entrypoint = []string{"python3"}, []string{}
 	}
 	own := *c
 	s := &Session{turn: make(chan struct{}, 1), cmd: &own}
@@ -134,6 +130,19 @@ func (b *Box) Session(ctx context.Context, c *Cmd) (_ *Session, err error) {
 		}
 	}()
 	return s, s.open(ctx)
+}
+
+// grantedSession is granted for a session.
+func (b *Box) grantedSession(c *Cmd) (*Cmd, error) {
+	c, err := b.granted(c)
+	if err != nil {
+		return nil, err
+	}
+	c.Stoppable = true
+	if c.Args == nil {
+		c.Args, c.Entrypoint = []string{"python3"}, []string{}
+	}
+	return c, nil
 }
 
 var errSessionFiles = errors.New("a session has a tree of its own, and no pre-opened directories")
@@ -185,6 +194,9 @@ func (s *Session) beginWith(ctx context.Context, module source, image *memory.Im
 		module.form = exporting // a fork needs the globals
 	}
 	if s.program, err = s.sandbox.engine.load(ctx, module, &Stats{}); err != nil {
+		if errors.Is(err, errSealed) {
+			err = &NotPreparedError{s.path}
+		}
 		return false, notRunnable(s.path, err)
 	}
 	i, err := s.program.instance(ctx, image, s.sandbox.memory)

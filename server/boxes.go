@@ -39,8 +39,7 @@ func (o *Opened) box(e *runtime.Engine) (*runtime.Box, error) {
 
 // boxes keeps boxes open under the names by which they were asked for.
 type boxes struct {
-	open   func(context.Context, string) (*oci.Rootfs, error)
-	engine *runtime.Engine
+	open func(context.Context, string) (*oci.Rootfs, error)
 
 	mutex sync.Mutex
 	names map[string]*resolved

@@ -15,6 +15,25 @@ func (i Isolated) Run(ctx context.Context, b *Opened, tenant string, c *runtime.
 	return i.Pool.Run(ctx, isolate.Box{Root: b.Root, Tenant: tenant}, c)
 }
 
+// Open opens a session in a worker of the tenant, which may hold others of his.
+func (i Isolated) Open(ctx context.Context, b *Opened, tenant string, c *runtime.Cmd) (Session, error) {
+	s, err := i.Pool.Session(ctx, isolate.Box{Root: b.Root, Tenant: tenant}, c)
+	if err != nil {
+		return nil, err
+	}
+	return isolatedSession{s}, nil
+}
+
+type isolatedSession struct{ *isolate.Session }
+
+func (s isolatedSession) Fork(ctx context.Context) (Session, error) {
+	f, err := s.Session.Fork(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return isolatedSession{f}, nil
+}
+
 // Here runs in this process.
 type Here struct{ Engine *runtime.Engine }
 
@@ -25,4 +44,27 @@ func (h Here) Run(ctx context.Context, b *Opened, _ string, c *runtime.Cmd) erro
 		return err
 	}
 	return box.Run(ctx, c)
+}
+
+// Open opens a session in this process.
+func (h Here) Open(ctx context.Context, b *Opened, _ string, c *runtime.Cmd) (Session, error) {
+	box, err := b.box(h.Engine)
+	if err != nil {
+		return nil, err
+	}
+	s, err := box.Session(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return hereSession{s}, nil
+}
+
+type hereSession struct{ *runtime.Session }
+
+func (s hereSession) Fork(ctx context.Context) (Session, error) {
+	f, err := s.Session.Fork(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return hereSession{f}, nil
 }

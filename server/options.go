@@ -15,10 +15,8 @@ import (
 type Options struct {
 	// Boxes are what can be run.
 	Boxes Boxes
-	// Runner carries runs out.
+	// Runner carries runs out, and has sessions if it is an Opener.
 	Runner Runner
-	// Engine has sessions, in this process. Nil: there are none.
-	Engine *runtime.Engine
 	// Box is what runs and sessions have that name none. "": DefaultBox.
 	Box string
 	// Limits bound each run. Numbers that are 0 are those of DefaultLimits.

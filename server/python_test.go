@@ -78,7 +78,7 @@ func openPython(t testing.TB) *python {
 
 // options serve the Python base.
 func (p *python) options() Options {
-	return Options{Runner: Isolated{p.pool}, Engine: p.engine, Running: 2, Boxes: Boxes{
+	return Options{Runner: Isolated{p.pool}, Running: 2, Boxes: Boxes{
 		Open: func(_ context.Context, name string) (*oci.Rootfs, error) {
 			if name != DefaultBox {
 				return nil, fmt.Errorf("%s: %w", name, oci.ErrNotFound)

@@ -41,7 +41,7 @@ func New(o Options) *Server {
 	s := &Server{options: o, tokens: newTokens(o.Tokens), answers: once.Answers{MaxBytes: o.Remembered, Age: answerAge}}
 	s.life, s.cut = context.WithCancelCause(context.Background())
 	s.work, s.bodies = o.gates()
-	s.boxes.open, s.boxes.engine = o.Boxes.Open, o.Engine
+	s.boxes.open = o.Boxes.Open
 	s.metrics = newMetrics(s)
 	s.mux = http.NewServeMux()
 	for _, r := range s.routes() {

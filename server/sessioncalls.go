@@ -69,7 +69,8 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if s.options.Engine == nil {
+	opener, ok := s.options.Runner.(Opener)
+	if !ok {
 		return errNoSessions
 	}
 	idle := s.options.Sessions.Idle
@@ -85,7 +86,7 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
 	command.Stats = nil
 	return s.reply(w, r, body, func(ctx context.Context) (int, any, error) {
 		return s.opening(ctx, w, r, &session{key: keyOf(r), box: orElse(ask.Box, s.options.Box), idle: idle}, func(x *session) error {
-			return s.open(ctx, x, command)
+			return s.open(ctx, opener, x, command)
 		})
 	})
 }
@@ -125,16 +126,12 @@ func (s *Server) notOpened(r *http.Request, err error) error {
 	return newProblem(http.StatusUnprocessableEntity, "not_opened", "%s: %s", result.Outcome, result.Message)
 }
 
-func (s *Server) open(ctx context.Context, x *session, command *runtime.Cmd) error {
+func (s *Server) open(ctx context.Context, opener Opener, x *session, command *runtime.Cmd) error {
 	opened, release, err := s.boxes.use(ctx, x.box)
 	if err != nil {
 		return err
 	}
-	box, err := opened.box(s.options.Engine)
-	if err == nil {
-		x.live, err = box.Session(ctx, command)
-	}
-	if err != nil {
+	if x.live, err = opener.Open(ctx, opened, x.key, command); err != nil {
 		release()
 		return err
 	}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"boxer.dev/runtime"
 )
 
 // sessions are the interpreters that are kept between requests.
@@ -26,7 +24,7 @@ type session struct {
 	id, key, box string
 	created      time.Time
 	idle         time.Duration
-	live         *runtime.Session
+	live         Session
 	release      func() // of its box
 
 	life context.Context // ends when the session is closed, and with it what it executes

@@ -16,6 +16,23 @@ type Runner interface {
 	Run(ctx context.Context, b *Opened, tenant string, c *runtime.Cmd) error
 }
 
+// Opener is a Runner that has sessions, too.
+type Opener interface {
+	// Open opens one as runtime.Box.Session does, on the same terms.
+	Open(ctx context.Context, b *Opened, tenant string, c *runtime.Cmd) (Session, error)
+}
+
+// Session is what a *runtime.Session is, wherever it lives.
+type Session interface {
+	Execute(ctx context.Context, source string, e runtime.Execution) (*runtime.Value, error)
+	Fork(ctx context.Context) (Session, error)
+	Signal(runtime.Signal) bool
+	Read(name string, max int) (*runtime.Contents, error)
+	Write(name string, data []byte) error
+	Remove(name string) error
+	Close() error
+}
+
 // begin waits for a turn. What it gives is to be called when the work is done, and before its result is sent.
 func (s *Server) begin(ctx context.Context, key string) (done func(), err error) {
 	if s.draining.Load() {

@@ -214,7 +214,7 @@ func (a *app) logger(form string) (*slog.Logger, error) {
 // workerOverhead is what a worker has of its own, see isolate.Pool.Memory.
 const workerOverhead = 512 << 20
 
-// runner makes what runs, and has sessions, of which there are none where every run has to have all walls.
+// runner makes what runs and has sessions.
 func (a *app) runner(ctx context.Context, o *serveOptions) (closing func() error, err error) {
 	store, err := a.store()
 	if err != nil {
@@ -227,14 +227,11 @@ func (a *app) runner(ctx context.Context, o *serveOptions) (closing func() error
 	logger := o.Options.Logger
 	warn := func(err error) { logger.Warn("running", "error", err.Error()) }
 	o.Boxes = a.served(store, o)
-	engine, err := runtime.New(ctx, runtime.Options{CacheDir: dir, Keep: o.Running, Warn: warn})
-	if err != nil {
-		return nil, err
-	}
-	if o.isolate != "require" {
-		o.Options.Engine = engine
-	}
 	if o.isolate == "off" {
+		engine, err := runtime.New(ctx, runtime.Options{CacheDir: dir, Keep: o.Running, Warn: warn})
+		if err != nil {
+			return nil, err
+		}
 		o.Runner = server.Here{Engine: engine}
 		return engine.Close, nil
 	}
@@ -242,11 +239,10 @@ func (a *app) runner(ctx context.Context, o *serveOptions) (closing func() error
 		CacheDir: dir, Workers: o.Running, Require: o.isolate == "require", Memory: o.Options.Limits.Memory + workerOverhead, Warn: warn,
 	}
 	o.Runner = server.Isolated{Pool: pool}
-	closing = func() error { return errors.Join(pool.Close(), engine.Close()) }
 	if err := a.warm(ctx, o, store, pool); err != nil {
-		return nil, errors.Join(err, closing())
+		return nil, errors.Join(err, pool.Close())
 	}
-	return closing, nil
+	return pool.Close, nil
 }
 
 // warm starts workers for what most requests want, and finds out what does not work here before anybody asks.

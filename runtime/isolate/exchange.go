@@ -24,6 +24,7 @@ type exchange struct {
 	request *request
 	margin  time.Duration
 
+	begun   bool  // it was asked for of a worker that was there: a session's
 	heard   bool  // the worker has said something
 	printed int64 // bytes
 	wanting atomic.Bool
@@ -224,7 +225,7 @@ func (x *exchange) print(k kind, output []byte) error {
 // asked does what the worker asks for the run's sake.
 func (x *exchange) asked(ctx context.Context, k kind, message []byte) error {
 	p := parser{rest: message}
-	serial := p.number(math.MaxInt32)
+	serial := p.number(math.MaxInt)
 	switch {
 	case p.failed:
 		return errProtocol
@@ -243,22 +244,29 @@ func (x *exchange) call(ctx context.Context, p *parser) error {
 	if _, ok := x.command.Functions[name]; !ok || p.failed {
 		return errProtocol
 	}
-	if most := cmp.Or(x.command.Calls.MaxRunning, defaultCalls); int(x.calling.Add(1)) > most {
-		return errProtocol
+	if most := cmp.Or(x.command.Calls.MaxRunning, defaultCalls); int(x.calling.Add(1)) > most { // the program has dropped some that go on
+		x.calling.Add(-1)
+		return x.answer(id, nil, errTooManyCalls)
 	}
 	if x.calls == nil {
 		x.calls, x.endCalls = context.WithCancel(ctx)
 	}
 	go func() {
 		result, err := x.command.Call(x.calls, name, arguments)
-		failed := 0
-		if err != nil {
-			failed, result = 1, []byte(err.Error())
-		}
 		x.calling.Add(-1)
-		_ = x.send(kindAnswer, append(appendNumber(appendNumber(appendNumber(nil, x.request.serial), id), failed), result...))
+		_ = x.answer(id, result, err)
 	}()
 	return nil
+}
+
+var errTooManyCalls = errors.New("too many calls go on")
+
+func (x *exchange) answer(id int, result []byte, err error) error {
+	failed := 0
+	if err != nil {
+		failed, result = 1, []byte(err.Error())
+	}
+	return x.send(kindAnswer, append(appendNumber(appendNumber(appendNumber(nil, x.request.serial), id), failed), result...))
 }
 
 // defaultCalls is what runtime.Calls says.

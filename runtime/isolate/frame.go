@@ -21,6 +21,8 @@ const (
 	kindSignal                  // for its programs: a number
 	kindAnswer                  // to a kindCall: its number, whether it failed, and JSON, or the text of the error
 	kindFlow                    // what it prints is wanted at once: its end is not in sight
+	kindTaken                   // a session's messages with output: how many have been passed on
+	kindAsk                     // of a session: see ask
 )
 
 // What a worker says.
@@ -33,10 +35,11 @@ const (
 	kindResult                    // how it ended: see result
 	kindWarning                   // a text for runtime.Options.Warn
 	kindProgress                  // JSON, a runtime.Progress
+	kindReply                     // to a kindAsk: see reply
 )
 
 // aside reports whether a message to a worker is about a run that goes on.
-func (k kind) aside() bool { return k >= kindCancel && k <= kindFlow }
+func (k kind) aside() bool { return k >= kindCancel && k <= kindTaken }
 
 const more kind = 0x80 // another frame follows
 
@@ -44,6 +47,7 @@ const (
 	maxPart  = 32 << 10 // bytes of a frame besides its kind
 	maxAsked = 64 << 20 // of a message to a worker
 	maxTold  = 16 << 20 // of one from a worker
+	maxReply = 65 << 20 // of one that holds sessions: a file of a session
 	maxFrame = 1 + maxPart
 )
 

@@ -46,9 +46,7 @@ func work() error {
 	if err != nil {
 		return err
 	}
-	goruntime.GOMAXPROCS(2) // a run, and whoever tells it to end
-	debug.SetGCPercent(gcPercent)
-	s := &server{line: ends}
+	s := &server{line: ends, jobs: map[int]*job{}}
 	k, message, err := s.runs.receive()
 	if err != nil {
 		return err
@@ -56,6 +54,10 @@ func work() error {
 	var asked spec
 	if k != kindSpec || json.Unmarshal(message, &asked) != nil || asked.Version != version {
 		return errMalformed
+	}
+	if !asked.Sessions {
+		goruntime.GOMAXPROCS(2) // a run, and whoever tells it to end
+		debug.SetGCPercent(gcPercent)
 	}
 	if err := s.prepare(&asked); err != nil {
 		return s.sayReady(ready{Version: version, Error: err.Error(), Hint: hintOf(err)})
@@ -66,6 +68,9 @@ func work() error {
 		return err
 	}
 	go s.listen()
+	if asked.Sessions {
+		return s.hold()
+	}
 	return s.serve()
 }
 
@@ -126,7 +131,11 @@ func (s *server) prepare(asked *spec) error {
 			return err
 		}
 		// What keeps a run from being prepared for is what the run itself ends with.
-		_ = s.box.Prepare(ctx, s.command(like))
+		if asked.Sessions {
+			_ = s.box.PrepareSession(ctx, s.command(like))
+		} else {
+			_ = s.box.Prepare(ctx, s.command(like))
+		}
 	}
 	engine.Seal()
 	return nil

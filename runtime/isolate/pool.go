@@ -32,8 +32,12 @@ type Pool struct {
 	Workers int
 	// Runs is how many runs a worker has before another takes its place. 0: any number.
 	Runs int
+	// Sessions is how many sessions of a box and tenant one worker holds, besides their forks, which stay with them. Workers that hold
+	// sessions are not counted among Workers: how many there are follows from the sessions. 0: 16.
+	Sessions int
 	// Memory bounds what a worker may write to in memory, in bytes: what its run uses and 512 MiB of its own should fit. A run
-	// that meets the bound is told that there is no more, or loses its worker. 0: no bound. Linux only.
+	// that meets the bound is told that there is no more, or loses its worker. One that holds sessions may write so much for each of Sessions.
+	// 0: no bound. Linux only.
 	Memory int64
 	// Margin is how long after the end of its context or of its time a run may take to end before its worker is killed. 0: one
 	// second.
@@ -44,7 +48,7 @@ type Pool struct {
 	Progress func(runtime.Progress)
 	Warn     func(error)
 
-	serial  atomic.Int32
+	serial  atomic.Int64 // of what workers were asked for, and of sessions
 	mutex   sync.Mutex
 	classes map[classKey]*class
 	living  int       // workers that are there or about to be
@@ -53,7 +57,11 @@ type Pool struct {
 	warned  bool
 	ending  sync.WaitGroup // processes, and what waits for their successors
 	open    map[*worker]bool
+	halls   map[hallKey][]*hall
+	spares  []*hall // that have no sessions, the oldest first
 }
+
+func (p *Pool) nextSerial() int { return int(p.serial.Add(1)) }
 
 // Box is what a worker is for. Two boxes of the same image, tenant and mounts share workers.
 type Box struct {
@@ -120,7 +128,7 @@ func (p *Pool) Run(ctx context.Context, b Box, c *runtime.Cmd) error {
 	if err != nil {
 		return err
 	}
-	ask.serial = int(p.serial.Add(1))
+	ask.serial = p.nextSerial()
 	message, err := ask.encode()
 	if err != nil {
 		return err

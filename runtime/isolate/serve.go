@@ -24,8 +24,22 @@ type server struct {
 	mounts   []runtime.Mount
 	preopens []runtime.Preopen
 
-	mutex   sync.Mutex
-	current *job
+	held held
+
+	mutex sync.Mutex
+	jobs  map[int]*job // that go on, by their serial numbers
+}
+
+func (s *server) add(j *job) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.jobs[j.serial] = j
+}
+
+func (s *server) remove(j *job) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	delete(s.jobs, j.serial)
 }
 
 // job is a run, from the time it was asked for.
@@ -41,6 +55,17 @@ type job struct {
 	mutex   sync.Mutex
 	calls   map[int]chan answer // that have not been answered
 	called  int
+
+	sent chan struct{} // messages with output of a session that have not been taken yet
+}
+
+func newJob(r *request, files ...*os.File) *job {
+	j := &job{
+		request: r, files: files, input: make(chan []byte, 1), signals: make(chan runtime.Signal, 1), calls: map[int]chan answer{},
+		sent: make(chan struct{}, window),
+	}
+	j.ctx, j.end = context.WithCancelCause(context.Background())
+	return j
 }
 
 // answer is what came of a call.
@@ -66,7 +91,7 @@ func (s *server) serve() error {
 		if err != nil {
 			return err
 		}
-		if err := s.do(&job{request: asked, files: files}); err != nil {
+		if err := s.do(newJob(asked, files...)); err != nil {
 			return err
 		}
 	}
@@ -74,13 +99,10 @@ func (s *server) serve() error {
 
 // do runs a job and says how it ended.
 func (s *server) do(j *job) error {
-	j.input, j.signals, j.calls = make(chan []byte, 1), make(chan runtime.Signal, 1), map[int]chan answer{}
-	j.ctx, j.end = context.WithCancelCause(context.Background())
 	j.out = &output{connection: s.runs, flows: !holdsBack}
-	s.mutex.Lock()
-	s.current = j
-	s.mutex.Unlock()
+	s.add(j)
 	ended := s.run(j)
+	s.remove(j)
 	message := ended.append(make([]byte, 0, 64+len(ended.output)+len(ended.failure)+len(ended.stats)))
 	err := s.send(kindResult, message)
 	s.engine.Clean() // while nobody waits
@@ -108,9 +130,9 @@ func (s *server) tell(k kind, message []byte) error {
 		return errMalformed
 	}
 	s.mutex.Lock()
-	j := s.current
+	j := s.jobs[serial]
 	s.mutex.Unlock()
-	if j == nil || j.serial != serial {
+	if j == nil {
 		return nil
 	}
 	switch k {
@@ -134,6 +156,9 @@ func (s *server) tell(k kind, message []byte) error {
 		return p.end()
 	case kindAnswer:
 		return j.answered(&p)
+	case kindTaken:
+		j.taken(p.number(window))
+		return p.end()
 	case kindFlow:
 		j.out.flow()
 	default:
@@ -206,7 +231,7 @@ func (s *server) run(j *job) (ended result) {
 	}()
 	command := s.command(j.request)
 	s.connect(command, j)
-	err := s.box.Run(j.ctx, command)
+	err := s.box.Run(context.WithValue(j.ctx, jobKey{}, j), command)
 	ended.last, ended.output = j.out.rest()
 	var unprepared *runtime.NotPreparedError
 	switch {
@@ -273,14 +298,7 @@ func (s *server) connect(command *runtime.Cmd, j *job) {
 	if j.request.signals {
 		command.Signals = j.signals
 	}
-	for _, name := range j.functions {
-		if command.Functions == nil {
-			command.Functions = map[string]runtime.Function{}
-		}
-		command.Functions[name] = func(ctx context.Context, arguments json.RawMessage) (any, error) {
-			return j.call(ctx, s.runs, name, arguments)
-		}
-	}
+	s.lend(command, j.functions)
 	if j.terminal {
 		command.Terminal = &runtime.Terminal{Size: j.size(command.Stdout)}
 	}

@@ -25,6 +25,8 @@ type spec struct {
 	Layers []string // files
 	Engine engineSpec
 
+	Sessions bool // it is to hold some
+
 	Mounts   []mountSpec
 	Preopens []mountSpec
 	Prepare  [][]byte // requests whose like will follow
