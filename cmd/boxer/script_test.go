@@ -71,15 +71,15 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	got := 0
+	got, how := 0, error(nil)
 	var exit *exec.ExitError
 	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
-		got = exit.ExitCode()
+		got, how = exit.ExitCode(), exit
 	} else {
 		ts.Check(err)
 	}
 	if got != want {
-		ts.Fatalf("exit status %d, want %d", got, want)
+		ts.Fatalf("exit status %d (%v), want %d", got, how, want)
 	}
 }
 
