@@ -2,95 +2,167 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"boxer.dev/internal/bench"
+	"boxer.dev/internal/bench/rival"
 	"boxer.dev/oci"
 )
 
 // benchOptions are the flags of all benchmarks.
 type benchOptions struct {
-	json, quick bool
-	python3     string
+	json, markdown, html string // "": not wanted; "-": on standard output
+	quick                bool
+	installRivals        bool
+	clients              int // that ask `boxer serve` at once; 0: as many as it takes
+	rivals               rival.Places
+}
+
+func (o *benchOptions) bind(flags *pflag.FlagSet) {
+	for _, format := range []struct {
+		name  string
+		value *string
+		usage string
+	}{
+		{"json", &o.json, "write the figures as JSON to a `file`, without one to standard output"},
+		{"markdown", &o.markdown, "write tables in Markdown to a `file`, without one to standard output"},
+		{"html", &o.html, "write a report with plots to a `file`, without one to standard output"},
+	} {
+		flags.StringVar(format.value, format.name, "", format.usage)
+		flags.Lookup(format.name).NoOptDefVal = "-"
+	}
+	flags.BoolVar(&o.quick, "quick", false, "take a fifth of the measurements")
+	flags.BoolVar(&o.installRivals, "install-rivals", false, "first fetch what npm and pip have, pinned, into the user's cache")
+	flags.StringVar(&o.rivals.Python3, "python3", "/usr/bin/python3", "the host's Python, an `executable`")
+}
+
+// benchPart is one command of `boxer bench`.
+type benchPart struct {
+	name, short, long string
+	part              func(*benchSetup) (bench.Part, error)
+}
+
+// benchParts are all of them, in the order of reports.
+var benchParts = []benchPart{
+	{"start", "Measure how fast programs start", `Measure how fast programs start: in boxer's own process, as a process, and in whatever else runs
+Python here. Instances that are ready are kept in this process, as a server keeps them; a whole
+process is ` + "`boxer run python:3.13 -c \"print('hello')\"`" + ` beside the host's own Python with -I.`, benchStart},
+	{"cpu", "Measure what Python programs take, stoppable, charged, and elsewhere", `Measure what Python programs take, what it costs them that they can be stopped wherever they are,
+as by --timeout, or are charged for each instruction, as by --fuel, and what they take in
+whatever else runs Python here. Eleven programs take turns everywhere.`, benchCPU},
+	{"build", "Measure how long a directory of 5,000 files takes to build", `Measure how long a directory of 5,000 files takes to build: as nobody has seen it before,
+unchanged, and after one file has changed. Each is a whole process, of a store of its own. If a
+docker daemon answers, docker build takes turns with it.`, benchBuild},
+	{"serve", "Measure how many runs boxer serve answers in a second, and how fast", `Measure how many isolated runs of hello ` + "`boxer serve`" + ` answers in a second over HTTP, and how fast it
+answers at half of that rate. The server is a process of its own with its defaults; the load
+generator is this one, so that both share the machine. At half load requests are made at an even
+pace, whatever the answers take, and their time counts from when they were due.`, benchServe},
 }
 
 func benchCommand(a *app) *cobra.Command {
-	command := &cobra.Command{
-		Use:   "bench",
-		Short: "Measure boxer on this machine",
-		Args:  arguments(cobra.NoArgs),
-		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
-	}
-	command.AddCommand(benchStartCommand(a), benchBuildCommand(a), benchCPUCommand(a), benchServeCommand(a))
-	return command
-}
-
-func benchStartCommand(a *app) *cobra.Command {
 	var o benchOptions
 	command := &cobra.Command{
-		Use:   "start [OPTIONS]",
-		Short: "Measure how fast programs start, and what each costs",
-		Long: `Measure how fast programs start, and what each costs. Every figure is a median with its
+		Use:   "bench [OPTIONS] [COMMAND]",
+		Short: "Measure boxer on this machine, beside what else runs Python here",
+		Long: `Measure boxer on this machine, beside what else runs Python here: containers and other sandboxes.
+Without a command everything is measured, in some ten minutes. Every figure is a median with its
 quartiles; what is compared is measured in turns, and a ratio is the median over pairs of
-neighbours.
-
-Instances that are ready are kept in this process, as a server keeps them; a whole process is
-` + "`boxer run python:3.13 -c \"print('hello')\"`" + ` beside the host's own Python with -I.`,
+neighbours.`,
+		Example: `  boxer bench --quick
+  boxer bench --install-rivals --html=report.html --json=report.json
+  boxer bench start --json`,
 		Args: arguments(cobra.NoArgs),
-		RunE: func(command *cobra.Command, _ []string) error { return a.benchStart(command.Context(), o) },
+		RunE: func(command *cobra.Command, _ []string) error { return a.bench(command.Context(), o, benchParts) },
 	}
-	flags := command.Flags()
-	flags.BoolVar(&o.json, "json", false, "print the figures as JSON")
-	flags.BoolVar(&o.quick, "quick", false, "take a fifth of the measurements")
-	flags.StringVar(&o.python3, "python3", "/usr/bin/python3", "the host's Python, an `executable`")
+	o.bind(command.Flags())
+	for _, part := range benchParts {
+		command.AddCommand(benchPartCommand(a, part))
+	}
 	return command
 }
 
-func (a *app) benchStart(ctx context.Context, o benchOptions) (err error) {
-	root, dir, err := a.benchPython(ctx)
-	if err != nil {
-		return err
+func benchPartCommand(a *app, part benchPart) *cobra.Command {
+	var o benchOptions
+	command := &cobra.Command{
+		Use:   part.name + " [OPTIONS]",
+		Short: part.short,
+		Long:  part.long,
+		Args:  arguments(cobra.NoArgs),
+		RunE: func(command *cobra.Command, _ []string) error {
+			return a.bench(command.Context(), o, []benchPart{part})
+		},
 	}
-	defer func() { err = errors.Join(err, root.Close()) }()
-	self, err := os.Executable()
-	if err != nil {
-		return err
+	o.bind(command.Flags())
+	if part.name == "serve" {
+		command.Flags().IntVar(&o.clients, "clients", 0, "so `MANY` ask at the same time (default 4 for each core)")
 	}
-	start := bench.Start{Python: root, CacheDir: dir, Boxer: self, Python3: o.native(), Quick: o.quick, Progress: a.measuring()}
-	report, err := start.Run(ctx)
-	if err != nil {
-		return err
-	}
-	return writeReport(a.stdout, report, o.json)
+	return command
 }
 
-// benchPython opens the Python base, and gives the directory of machine code.
-func (a *app) benchPython(ctx context.Context) (*oci.Rootfs, string, error) {
+// benchSetup is what parts measure with.
+type benchSetup struct {
+	python   *oci.Rootfs // the Python base, opened
+	cacheDir string      // of machine code
+	self     string      // the executable of boxer
+	native   string      // the host's Python, "" if there is none
+	rivals   []*rival.Rival
+	clients  int    // of `boxer serve`, see benchOptions
+	quick    bool
+	progress func(what string) // nil: nobody wants to know
+}
+
+// bench takes the measurements of some parts and writes the report.
+func (a *app) bench(ctx context.Context, o benchOptions, parts []benchPart) (err error) {
+	setup, err := a.benchSetup(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, setup.python.Close()) }()
+	report := &bench.Report{Date: time.Now(), Version: version, Quick: o.quick, Machine: bench.ThisMachine(), Contenders: bench.Contenders(setup.rivals)}
+	if report.Noise, err = bench.Noise(ctx, o.quick); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		part, err := p.part(setup)
+		if err != nil {
+			return err
+		}
+		section, err := part.Run(ctx)
+		if err != nil {
+			return fmt.Errorf("measuring %s: %w", p.name, err)
+		}
+		report.Sections = append(report.Sections, section)
+	}
+	return a.writeReport(report, o)
+}
+
+func (a *app) benchSetup(ctx context.Context, o benchOptions) (*benchSetup, error) {
 	store, err := a.store()
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	dir, err := cacheDir()
-	if err != nil {
-		return nil, "", err
+	s := &benchSetup{quick: o.quick, clients: o.clients, progress: a.measuring()}
+	if s.cacheDir, err = cacheDir(); err != nil {
+		return nil, err
 	}
-	root, err := a.rootfs(ctx, store, "python:3.13", pullOptions{policy: pullNever})
-	return root, dir, err
-}
-
-// native is the host's Python, "" if there is none.
-func (o benchOptions) native() string {
-	if _, err := os.Stat(o.python3); err != nil {
-		return ""
+	if s.self, err = os.Executable(); err != nil {
+		return nil, err
 	}
-	return o.python3
+	o.rivals.Dir = filepath.Join(s.cacheDir, "rivals")
+	if _, err := os.Stat(o.rivals.Python3); err == nil {
+		s.native = o.rivals.Python3
+	}
+	s.rivals = rival.All(ctx, o.rivals)
+	s.python, err = a.rootfs(ctx, store, "python:3.13", pullOptions{policy: pullNever})
+	return s, err
 }
 
 // measuring tells a person at a terminal what goes on.
@@ -101,79 +173,56 @@ func (a *app) measuring() func(what string) {
 	return func(what string) { fmt.Fprintf(a.stderr, "measuring %s\n", what) }
 }
 
-func benchCPUCommand(a *app) *cobra.Command {
-	var o benchOptions
-	command := &cobra.Command{
-		Use:   "cpu [OPTIONS]",
-		Short: "Measure what it costs Python programs that they can be stopped, or are charged",
-		Long: `Measure what it costs Python programs that they can be stopped wherever they are, as by
---timeout, or are charged for each instruction, as by --fuel. Eleven programs take turns in each
-form and in the host's own Python. Multiples are medians over pairs of neighbours; the last line
-is the geometric mean over the programs.`,
-		Args: arguments(cobra.NoArgs),
-		RunE: func(command *cobra.Command, _ []string) error { return a.benchCPU(command.Context(), o) },
-	}
-	flags := command.Flags()
-	flags.BoolVar(&o.json, "json", false, "print the figures as JSON")
-	flags.BoolVar(&o.quick, "quick", false, "take a fifth of the measurements")
-	flags.StringVar(&o.python3, "python3", "/usr/bin/python3", "the host's Python, an `executable`")
-	return command
+func benchStart(s *benchSetup) (bench.Part, error) {
+	return bench.Start{
+		Python: s.python, CacheDir: s.cacheDir, Boxer: s.self, Python3: s.native, Quick: s.quick, Progress: s.progress,
+	}, nil
 }
 
-func (a *app) benchCPU(ctx context.Context, o benchOptions) (err error) {
-	root, dir, err := a.benchPython(ctx)
+func benchCPU(s *benchSetup) (bench.Part, error) {
+	return bench.CPU{Python: s.python, CacheDir: s.cacheDir, Rivals: s.rivals, Quick: s.quick, Progress: s.progress}, nil
+}
+
+func benchBuild(s *benchSetup) (bench.Part, error) {
+	return bench.Build{Boxer: s.self, Quick: s.quick, Progress: s.progress}, nil
+}
+
+func benchServe(s *benchSetup) (bench.Part, error) {
+	return bench.Serve{Boxer: s.self, Clients: s.clients, Quick: s.quick, Progress: s.progress}, nil
+}
+
+// writeReport writes the report in every form that is wanted, and as text on standard output if nothing else is written there.
+func (a *app) writeReport(report *bench.Report, o benchOptions) error {
+	text := true
+	for _, form := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{{o.json, report.WriteJSON}, {o.markdown, report.WriteMarkdown}, {o.html, report.WriteHTML}} {
+		switch form.name {
+		case "":
+			continue
+		case "-":
+			text = false
+			if err := form.write(a.stdout); err != nil {
+				return err
+			}
+		default:
+			if err := writeFileWith(form.name, form.write); err != nil {
+				return err
+			}
+		}
+	}
+	if !text {
+		return nil
+	}
+	return report.WriteText(a.stdout)
+}
+
+func writeFileWith(name string, write func(io.Writer) error) (err error) {
+	file, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, root.Close()) }()
-	report, err := bench.CPU{Python: root, CacheDir: dir, Python3: o.native(), Quick: o.quick, Progress: a.measuring()}.Run(ctx)
-	if err != nil {
-		return err
-	}
-	return writeReport(a.stdout, report, o.json)
-}
-
-func benchBuildCommand(a *app) *cobra.Command {
-	var o benchOptions
-	command := &cobra.Command{
-		Use:   "build [OPTIONS]",
-		Short: "Measure how long a directory of 5,000 files takes to build, anew and unchanged",
-		Long: `Measure how long a directory of 5,000 files takes to build: as nobody has seen it before, and
-unchanged. Each is a whole process, of a store of its own. If a docker daemon answers, docker
-build takes turns with it.`,
-		Args: arguments(cobra.NoArgs),
-		RunE: func(command *cobra.Command, _ []string) error { return a.benchBuild(command.Context(), o) },
-	}
-	flags := command.Flags()
-	flags.BoolVar(&o.json, "json", false, "print the figures as JSON")
-	flags.BoolVar(&o.quick, "quick", false, "take a fifth of the measurements")
-	return command
-}
-
-func (a *app) benchBuild(ctx context.Context, o benchOptions) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	build := bench.Build{Boxer: self, Quick: o.quick, Progress: a.measuring()}
-	if docker, err := exec.LookPath("docker"); err == nil {
-		build.Docker = docker
-	}
-	report, err := build.Run(ctx)
-	if err != nil {
-		return err
-	}
-	return writeReport(a.stdout, report, o.json)
-}
-
-// benchReport is a report of any of the benchmarks.
-type benchReport interface{ Write(io.Writer) error }
-
-func writeReport(w io.Writer, report benchReport, asJSON bool) error {
-	if !asJSON {
-		return report.Write(w)
-	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(report)
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return write(file)
 }

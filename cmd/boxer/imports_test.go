@@ -13,7 +13,7 @@ import (
 // allowed says which packages of this module each of them may import, tests included. What is not listed may import none.
 // One direction only: cmd → builder, runtime → oci → vfs.
 var allowed = map[string][]string{
-	"cmd/boxer":           {"bases", "builder", "internal/bench", "internal/compare", "internal/compiled", "internal/convert", "internal/diskspace", "internal/export", "internal/hint", "internal/intoto", "internal/onefile", "internal/onefile/othertest", "internal/progress", "internal/project", "internal/provenance", "internal/registry", "internal/registry/registrytest", "internal/sbom", "internal/signature", "internal/volume", "oci", "runtime", "runtime/capability", "runtime/isolate", "server", "vfs"},
+	"cmd/boxer":           {"bases", "builder", "internal/bench", "internal/bench/rival", "internal/compare", "internal/compiled", "internal/convert", "internal/diskspace", "internal/export", "internal/hint", "internal/intoto", "internal/onefile", "internal/onefile/othertest", "internal/progress", "internal/project", "internal/provenance", "internal/registry", "internal/registry/registrytest", "internal/sbom", "internal/signature", "internal/volume", "oci", "runtime", "runtime/capability", "runtime/isolate", "server", "vfs"},
 	"bases":               {"oci"},
 	"bases/pack":          {"oci", "runtime", "vfs"},
 	"builder":             {"internal/hint", "internal/repeatable", "oci", "runtime/capability", "vfs"},
@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"internal/compare":    {"internal/coreutils", "oci", "runtime/capability", "vfs"},
 	"internal/convert":    {"builder", "internal/coreutils", "internal/shell"},
 	"internal/export":     {"internal/hint", "internal/macho", "oci", "vfs"},
-	"internal/bench":      {"oci", "runtime", "runtime/isolate", "vfs"},
+	"internal/bench":      {"internal/bench/plot", "internal/bench/rival", "oci", "runtime", "runtime/isolate", "vfs"},
 	"internal/coreutils":  {"vfs"},
 	"internal/onefile":    {"internal/wasm", "runtime/memory", "runtime/wasi", "vfs"},
 	"internal/registry":   {"internal/hint", "internal/registry/registrytest", "oci", "vfs"},

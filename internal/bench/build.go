@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,20 +13,20 @@ import (
 
 // Build says what `boxer bench build` measures with.
 type Build struct {
-	Boxer    string // the executable of boxer, to be run as a process
-	Docker   string // the executable of docker; empty: it is not compared with
-	TempDir  string // for contexts and a store; empty: the host's default
-	Quick    bool   // a fifth of the measurements
+	Boxer    string    // the executable of boxer, to be run as a process
+	Rivals   []Builder // what it is compared with
+	TempDir  string    // for contexts and a store; empty: the host's default
+	Quick    bool      // a fifth of the measurements
 	Progress func(what string)
 }
 
-// BuildReport holds figures of building a directory of 5,000 files, each a whole process, in microseconds. One that could not
-// be taken is nil, and Missing says why.
-type BuildReport struct {
-	Cold, Cached             *Figure // nothing known of the files; nothing changed
-	DockerCold, DockerCached *Figure // the same by docker build
-	ColdRatio, CachedRatio   *Figure // boxer's time divided by docker's
-	Missing                  map[string]string
+// Builder is a program with a command `build` like docker's.
+type Builder struct {
+	Key     string   // as of a contender
+	Command []string // to which a context is appended, and flags before it; it prints the image's name
+	Env     []string
+	Remove  []string // the command to which names of images are appended that are not needed any more; nil: they are not removed
+	Missing string   // why it cannot be run; "" if it can
 }
 
 // The context: 5,000 Python files, 2 KB each, in 100 directories.
@@ -37,82 +36,50 @@ const (
 	contextText  = "FROM scratch\nCOPY . /app\n"
 )
 
-// Run takes all figures.
-func (b Build) Run(ctx context.Context) (_ *BuildReport, err error) {
+// Run builds the directory with each program in turns.
+func (b Build) Run(ctx context.Context) (_ *Section, err error) {
 	dir, err := os.MkdirTemp(b.TempDir, "boxer-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := &BuildReport{Missing: map[string]string{}}
-	boxer := builds{command: []string{b.Boxer, "build", "-q"}, env: []string{
+	sides := []*builds{{Builder: Builder{Key: "boxer", Command: []string{b.Boxer, "build", "-q"}, Env: []string{
 		"BOXER_HOME=" + filepath.Join(dir, "home"), "BOXER_CACHE=" + filepath.Join(dir, "cache"),
-	}}
-	sides := []*builds{&boxer}
-	docker := builds{command: []string{b.Docker, "build", "-q"}, env: []string{"DOCKER_BUILDKIT=1"}}
-	if why := b.dockerMissing(ctx); why == "" {
-		sides = append(sides, &docker)
-	} else {
-		r.Missing["docker_cold_us"], r.Missing["docker_cached_us"] = why, why
-		r.Missing["cold_over_docker"], r.Missing["cached_over_docker"] = why, why
+	}}}}
+	for _, rival := range b.Rivals {
+		sides = append(sides, &builds{Builder: rival})
 	}
-	rounds := 10
-	if b.Quick {
-		rounds = 3
-	}
-	for round := range rounds {
+	count := rounds(10, b.Quick)
+	for round := range count {
 		if b.Progress != nil {
-			b.Progress(fmt.Sprintf("builds of %d files, round %d of %d", contextFiles, round+1, rounds))
+			b.Progress(fmt.Sprintf("builds of %d files, round %d of %d", contextFiles, round+1, count))
 		}
 		if err := b.round(ctx, filepath.Join(dir, fmt.Sprint(round)), sides); err != nil {
 			return nil, err
 		}
 	}
-	r.Cold, r.Cached = figure(boxer.cold), figure(boxer.cached)
-	if len(sides) == 1 {
-		return r, nil
+	for _, side := range sides {
+		side.clean(ctx)
 	}
-	return r, r.compare(boxer, docker)
-}
-
-func (r *BuildReport) compare(boxer, docker builds) error {
-	cold, err := boxer.cold.Over(docker.cold)
-	if err != nil {
-		return err
-	}
-	cached, err := boxer.cached.Over(docker.cached)
-	if err != nil {
-		return err
-	}
-	r.DockerCold, r.DockerCached = figure(docker.cold), figure(docker.cached)
-	r.ColdRatio, r.CachedRatio = figure(cold), figure(cached)
-	return nil
-}
-
-// dockerMissing says why there is no comparison; empty: there is one.
-func (b Build) dockerMissing(ctx context.Context) string {
-	if b.Docker == "" {
-		return "there is no docker"
-	}
-	if err := exec.CommandContext(ctx, b.Docker, "version", "--format", "{{.Server.Version}}").Run(); err != nil {
-		return "no docker daemon answers"
-	}
-	return ""
+	return buildSection(sides)
 }
 
 // builds are those of one program.
 type builds struct {
-	command      []string
-	env          []string
-	cold, cached Sample
+	Builder
+	cold, cached, changed Sample // microseconds
+	images                []string
 }
 
-// round builds a directory that nobody has seen yet, and again, with each program.
+// round builds a directory that nobody has seen yet, again, and after a file has changed, with each program.
 func (b Build) round(ctx context.Context, dir string, sides []*builds) error {
 	if err := writeContext(dir); err != nil {
 		return err
 	}
 	for _, side := range sides {
+		if side.Missing != "" {
+			continue
+		}
 		cold, err := side.build(ctx, dir, "--no-cache")
 		if err != nil {
 			return err
@@ -125,26 +92,44 @@ func (b Build) round(ctx context.Context, dir string, sides []*builds) error {
 		if err != nil {
 			return err
 		}
-		side.cold, side.cached = append(side.cold, cold), append(side.cached, cached)
+		one := filepath.Join(dir, "d0", "f0.py")
+		if err := os.WriteFile(one, []byte(fmt.Sprintf("builder = %q\n", side.Key)), 0o644); err != nil {
+			return err
+		}
+		changed, err := side.build(ctx, dir)
+		if err != nil {
+			return err
+		}
+		side.cold, side.cached, side.changed = append(side.cold, cold), append(side.cached, cached), append(side.changed, changed)
 	}
 	return os.RemoveAll(dir)
 }
 
 // build gives how long a build took, in microseconds.
 func (s *builds) build(ctx context.Context, dir string, flags ...string) (float64, error) {
-	args := append(append(s.command[1:len(s.command):len(s.command)], flags...), "-f", filepath.Join(dir, "Dockerfile"), dir)
-	cmd := exec.CommandContext(ctx, s.command[0], args...)
-	cmd.Env = append(os.Environ(), s.env...)
-	cmd.Stdout = io.Discard
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
+	args := append(append(s.Command[1:len(s.Command):len(s.Command)], flags...), "-f", filepath.Join(dir, "Dockerfile"), dir)
+	cmd := exec.CommandContext(ctx, s.Command[0], args...)
+	cmd.Env = append(os.Environ(), s.Env...)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	start := time.Now()
 	err := cmd.Run()
 	took := microseconds(time.Since(start))
 	if err != nil {
-		return 0, fmt.Errorf("running %s build: %w\n%s", s.command[0], err, stderr.String())
+		return 0, fmt.Errorf("running %s build: %w\n%s", s.Command[0], err, stderr.String())
 	}
+	s.images = append(s.images, strings.TrimSpace(stdout.String()))
 	return took, nil
+}
+
+// clean removes what was built, as far as that is possible: the same image can be there under two names.
+func (s *builds) clean(ctx context.Context) {
+	if s.Remove == nil {
+		return
+	}
+	for _, image := range s.images {
+		exec.CommandContext(ctx, s.Remove[0], append(s.Remove[1:len(s.Remove):len(s.Remove)], image)...).Run()
+	}
 }
 
 func writeContext(dir string) error {
@@ -163,19 +148,44 @@ func writeContext(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(contextText), 0o644)
 }
 
-func (r *BuildReport) lines() []line {
-	return []line{
-		{"cold_us", "5,000 files, cold", "ms", r.Cold, 1e-3, ""},
-		{"cached_us", "5,000 files, unchanged", "ms", r.Cached, 1e-3, "≤ 150"},
-		{"docker_cold_us", "docker build, cold", "ms", r.DockerCold, 1e-3, ""},
-		{"docker_cached_us", "docker build, unchanged", "ms", r.DockerCached, 1e-3, ""},
-		{"cold_over_docker", "  boxer as a multiple, cold", "×", r.ColdRatio, 1, "≤ 0.5"},
-		{"cached_over_docker", "  boxer as a multiple, unchanged", "×", r.CachedRatio, 1, "≤ 0.5"},
+// buildSection sums up; the first side is boxer.
+func buildSection(sides []*builds) (*Section, error) {
+	s := &Section{Name: "build", Title: "Building", How: []string{
+		"A directory of 5,000 Python files of 2 KB is copied into an empty image: as nobody has seen it before, unchanged, and after one file has changed.",
+		"Each build is a whole process; the page cache is warm, since the files have just been written.",
+	}}
+	for _, kind := range []struct {
+		key, what, goal, over string
+		of                    func(*builds) Sample
+	}{
+		{"cold", "5,000 files, cold", "", "cold_over_docker", func(b *builds) Sample { return b.cold }},
+		{"cached", "5,000 files, unchanged", "≤ 150", "cached_over_docker", func(b *builds) Sample { return b.cached }},
+		{"changed", "5,000 files, one changed", "", "changed_over_docker", func(b *builds) Sample { return b.changed }},
+	} {
+		s.add(Line{Key: kind.key + "_us", What: kind.what, Unit: "ms", Figure: figure(kind.of(sides[0])), Scale: 1e-3, Goal: kind.goal})
+		contenders := make([]taken, len(sides))
+		for i, side := range sides {
+			contenders[i] = taken{side.Key, kind.of(side), side.Missing}
+			if side.Key != "docker" {
+				continue
+			}
+			over := Line{Key: kind.over, What: "  as a multiple of docker's", Unit: "×", Goal: "≤ 0.5"}
+			if side.Missing != "" {
+				s.lacks(over, side.Missing)
+				continue
+			}
+			pairs, err := kind.of(sides[0]).Over(kind.of(side))
+			if err != nil {
+				return nil, err
+			}
+			over.Figure = figure(pairs)
+			s.add(over)
+		}
+		c, err := compare(Comparison{Key: kind.key, What: kind.what, Unit: "ms", Scale: 1e-3}, contenders)
+		if err != nil {
+			return nil, err
+		}
+		s.Comparisons = append(s.Comparisons, c)
 	}
+	return s, nil
 }
-
-// MarshalJSON is as StartReport's.
-func (r *BuildReport) MarshalJSON() ([]byte, error) { return marshalLines(r.lines(), r.Missing) }
-
-// Write prints the report as a table.
-func (r *BuildReport) Write(w io.Writer) error { return writeLines(w, r.lines(), r.Missing) }

@@ -17,7 +17,7 @@ import (
 )
 
 // growth compares runs of two programs that differ in nothing but the size of their memory images.
-func (s Start) growth(ctx context.Context, r *StartReport) (err error) {
+func (s Start) growth(ctx context.Context, r *Section) (err error) {
 	dir, err := os.MkdirTemp(s.TempDir, "boxer-bench")
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (s Start) growth(ctx context.Context, r *StartReport) (err error) {
 	if err != nil {
 		return err
 	}
-	r.RestoreGrowth = figure(ratio)
+	r.add(Line{Key: "restore_growth", What: "restoring 200 MB against 20 MB", Unit: "×", Figure: figure(ratio), Goal: "≤ 1.5"})
 	return nil
 }
 

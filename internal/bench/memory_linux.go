@@ -1,29 +1,31 @@
 package bench
 
 import (
-	"bufio"
 	"fmt"
 	"os"
-	"strings"
 )
 
 // privateBytes is the memory of this process that no other shares and no file backs (Private_Dirty of
 // /proc/self/smaps_rollup).
 func privateBytes() (int64, error) {
-	file, err := os.Open("/proc/self/smaps_rollup")
-	if err != nil {
+	kilobytes, err := rollup("/proc/self/smaps_rollup", "Private_Dirty")
+	return kilobytes << 10, err
+}
+
+// rollup reads one line of a file like smaps_rollup, in kilobytes.
+func rollup(name, wanted string) (kilobytes int64, err error) {
+	if _, err := os.Stat(name); err != nil {
 		return 0, err
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		if rest, ok := strings.CutPrefix(lines.Text(), "Private_Dirty:"); ok {
-			var kilobytes int64
-			if _, err := fmt.Sscan(rest, &kilobytes); err != nil {
-				return 0, err
-			}
-			return kilobytes << 10, nil
+	found := false
+	eachField(name, func(key, value string) {
+		if key == wanted {
+			_, err = fmt.Sscan(value, &kilobytes)
+			found = true
 		}
+	})
+	if !found {
+		return 0, fmt.Errorf("%s has no %s", name, wanted)
 	}
-	return 0, fmt.Errorf("%s has no Private_Dirty", file.Name())
+	return kilobytes, err
 }

@@ -1,10 +1,7 @@
 package bench
 
 import (
-	"bytes"
-	"encoding/json"
 	"math"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,39 +41,5 @@ func TestOver(t *testing.T) {
 	}
 	if _, err := ours.Over(theirs[1:]); err == nil {
 		t.Error("samples of different lengths were paired")
-	}
-}
-
-func TestReport(t *testing.T) {
-	r := &StartReport{
-		PooledHello:    figure(Sample{100, 110, 120}),
-		InitOverPooled: figure(Sample{500}),
-		Missing:        map[string]string{"process_over_python3": "the host has no python3"},
-	}
-	encoded, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got struct {
-		Pooled  *float64 `json:"pooled_hello_us"`
-		Process *float64 `json:"process_over_python3"`
-		Spread  map[string]Figure
-		Missing map[string]string
-	}
-	if err := json.Unmarshal(encoded, &got); err != nil {
-		t.Fatal(err)
-	}
-	if got.Pooled == nil || *got.Pooled != 110 || got.Process != nil || got.Spread["pooled_hello_us"].Count != 3 ||
-		got.Missing["process_over_python3"] == "" {
-		t.Errorf("%s", encoded)
-	}
-	var table bytes.Buffer
-	if err := r.Write(&table); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"hello, instance at hand", "110", "105 … 115", "the host has no python3"} {
-		if !strings.Contains(table.String(), want) {
-			t.Errorf("the table lacks %q:\n%s", want, &table)
-		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	goruntime "runtime"
@@ -25,34 +24,6 @@ type Serve struct {
 	Progress func(what string)
 }
 
-// ServeReport holds the figures of a server. Each is a median over rounds, which go: as many runs as there can be, then half of
-// that rate, whatever the answers take.
-type ServeReport struct {
-	RunsPerSecond *Figure // answered, in the closed loop
-	Offered       *Figure // asked for in a second at half load
-	Half          *Figure // answered in a second at half load
-	P50, P99      *Figure // from when a run was to be asked for to the end of its answer, at half load, in microseconds
-	LoadBefore    *Figure // the system's load average as the measurement began; nil where there is none
-	Missing       map[string]string
-}
-
-func (r *ServeReport) lines() []line {
-	return []line{
-		{"runs_per_second", "isolated hellos over HTTP", "/s", r.RunsPerSecond, 1, "≥ 3000"},
-		{"offered_per_second", "half load, asked for", "/s", r.Offered, 1, ""},
-		{"half_load_per_second", "  answered", "/s", r.Half, 1, ""},
-		{"p50_us", "  half of them within", "ms", r.P50, 1e-3, "≤ 1"},
-		{"p99_us", "  99 of 100 within", "ms", r.P99, 1e-3, "≤ 10"},
-		{"load_before", "load average before", "", r.LoadBefore, 1, ""},
-	}
-}
-
-// MarshalJSON gives each figure's median under its name, spreads and what is missing as StartReport does.
-func (r *ServeReport) MarshalJSON() ([]byte, error) { return marshalLines(r.lines(), r.Missing) }
-
-// Write prints the report as a table.
-func (r *ServeReport) Write(w io.Writer) error { return writeLines(w, r.lines(), r.Missing) }
-
 const (
 	serveRounds = 5
 	serveTime   = 3 * time.Second // of each loop of a round
@@ -60,11 +31,8 @@ const (
 )
 
 // Run takes all figures.
-func (s Serve) Run(ctx context.Context) (_ *ServeReport, err error) {
-	r := &ServeReport{Missing: map[string]string{}, LoadBefore: loadAverage()}
-	if r.LoadBefore == nil {
-		r.Missing["load_before"] = "the system does not tell"
-	}
+func (s Serve) Run(ctx context.Context) (_ *Section, err error) {
+	load := loadAverage()
 	address, stop, err := s.start(ctx)
 	if err != nil {
 		return nil, err
@@ -96,8 +64,29 @@ func (s Serve) Run(ctx context.Context) (_ *ServeReport, err error) {
 		closed, offered, half = append(closed, rate), append(offered, rate/2), append(half, answered)
 		p50, p99 = append(p50, latencies.quantile(0.5)), append(p99, latencies.quantile(0.99))
 	}
-	r.RunsPerSecond, r.Offered, r.Half, r.P50, r.P99 = figure(closed), figure(offered), figure(half), figure(p50), figure(p99)
-	return r, nil
+	return serveSection(closed, offered, half, p50, p99, load), nil
+}
+
+// serveSection sums up rounds: what was answered in the closed loop, asked for and answered in a second at half load, and how long
+// that took from when a run was to be asked for to the end of its answer, in microseconds; then the load average before, nil
+// where there is none.
+func serveSection(closed, offered, half, p50, p99 Sample, load *Figure) *Section {
+	r := &Section{Name: "serve", Title: "Serving", How: []string{
+		"`boxer serve` with its defaults is a process of its own; the load generator shares the machine with it.",
+		"Rounds go: as many runs as there can be, then half of that rate at an even pace, whatever the answers take.",
+	}}
+	r.add(Line{Key: "runs_per_second", What: "isolated hellos over HTTP", Unit: "/s", Figure: figure(closed), Goal: "≥ 3000"})
+	r.add(Line{Key: "offered_per_second", What: "half load, asked for", Unit: "/s", Figure: figure(offered)})
+	r.add(Line{Key: "half_load_per_second", What: "  answered", Unit: "/s", Figure: figure(half)})
+	r.add(Line{Key: "p50_us", What: "  half of them within", Unit: "ms", Figure: figure(p50), Scale: 1e-3, Goal: "≤ 1"})
+	r.add(Line{Key: "p99_us", What: "  99 of 100 within", Unit: "ms", Figure: figure(p99), Scale: 1e-3, Goal: "≤ 10"})
+	before := Line{Key: "load_before", What: "load average before", Figure: load}
+	if load == nil {
+		r.lacks(before, "the system does not tell")
+		return r
+	}
+	r.add(before)
+	return r
 }
 
 func (s Serve) tell(what string) {

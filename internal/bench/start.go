@@ -25,32 +25,9 @@ type Start struct {
 	Progress func(what string)
 }
 
-// StartReport holds the figures of a start, each as a median with its spread. A figure that could not be taken is nil, and
-// Missing says why.
-type StartReport struct {
-	PooledHello        *Figure // from request to exit status, with an instance at hand: microseconds
-	IsolatedHello      *Figure // the same in a worker of package isolate: microseconds
-	IsolateAdded       *Figure // that less its neighbour in this process: microseconds
-	InitOverPooled     *Figure // the same by a full initialisation, divided by that
-	ProcessOverPython3 *Figure // a process `boxer run … -c` divided by one of the host's Python
-	RunsPerSecond      *Figure // isolated runs in a second of one core's time, resets included
-	PrivateBytes       *Figure // per instance that has run and waits for input
-	RestoreGrowth      *Figure // restoring an image of 200 MB divided by one of 20 MB
-	LiveInstances      *Figure // alive in one process at once, of which each answered
-
-	Fresh, Process, Python3 *Figure // what ratios are made of, in microseconds
-	Missing                 map[string]string
-}
-
 const hello = "print('hello')"
 
-// rounds is how many measurements to take.
-func (s Start) rounds(n int) int {
-	if s.Quick {
-		return max(n/5, 3)
-	}
-	return n
-}
+func (s Start) rounds(n int) int { return rounds(n, s.Quick) }
 
 func (s Start) tell(what string) {
 	if s.Progress != nil {
@@ -59,11 +36,14 @@ func (s Start) tell(what string) {
 }
 
 // Run takes all figures.
-func (s Start) Run(ctx context.Context) (*StartReport, error) {
-	r := &StartReport{Missing: map[string]string{}}
+func (s Start) Run(ctx context.Context) (*Section, error) {
+	r := &Section{Name: "start", Title: "Starting", How: []string{
+		"Instances that are ready are kept in boxer's process, as a server keeps them.",
+		"Page cache and code cache are warm; the first two of each are not counted.",
+	}}
 	for _, part := range []struct {
 		what string
-		take func(context.Context, *StartReport) error
+		take func(context.Context, *Section) error
 	}{
 		{"hello in a pooled instance, and by full initialisation", s.pooled},
 		{"hello in a worker", s.isolated},
@@ -108,12 +88,10 @@ func sayHello(ctx context.Context, box *runtime.Box, fresh bool) (float64, error
 	return took, nil
 }
 
-func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
-
 // pooledPerPair is how many pooled runs stand beside one full initialisation, which takes hundreds of times as long.
 const pooledPerPair = 20
 
-func (s Start) pooled(ctx context.Context, r *StartReport) (err error) {
+func (s Start) pooled(ctx context.Context, r *Section) (err error) {
 	engine, box, err := s.python(ctx, 4)
 	if err != nil {
 		return err
@@ -149,19 +127,17 @@ func (s Start) pooled(ctx context.Context, r *StartReport) (err error) {
 	if err != nil {
 		return err
 	}
-	r.PooledHello, r.Fresh, r.InitOverPooled = figure(all), figure(initialised), figure(ratio)
+	r.add(Line{Key: "pooled_hello_us", What: "hello, instance at hand", Unit: "µs", Figure: figure(all), Goal: "≤ 120"})
+	r.add(Line{Key: "init_us", What: "hello, full initialisation", Unit: "ms", Figure: figure(initialised), Scale: 1e-3})
+	r.add(Line{Key: "init_over_pooled", What: "  as a multiple", Unit: "×", Figure: figure(ratio), Goal: "≥ 400"})
 	return nil
 }
 
-func figure(s Sample) *Figure {
-	f := s.Figure()
-	return &f
-}
-
 // throughput runs hello again and again on one core, and divides by the time that the core was busy.
-func (s Start) throughput(ctx context.Context, r *StartReport) (err error) {
+func (s Start) throughput(ctx context.Context, r *Section) (err error) {
+	line := Line{Key: "runs_per_second_per_core", What: "isolated hellos, one core", Unit: "/s", Goal: "≥ 5000"}
 	if _, err := processorTime(); err != nil {
-		r.Missing["runs_per_second_per_core"] = err.Error()
+		r.lacks(line, err.Error())
 		return nil
 	}
 	engine, box, err := s.python(ctx, 4)
@@ -191,12 +167,13 @@ func (s Start) throughput(ctx context.Context, r *StartReport) (err error) {
 			rates = append(rates, batch/(after-before).Seconds())
 		}
 	}
-	r.RunsPerSecond = figure(rates)
+	line.Figure = figure(rates)
+	r.add(line)
 	return nil
 }
 
 // live starts a thousand programs that stay alive, has each answer, and divides the memory by their number.
-func (s Start) live(ctx context.Context, r *StartReport) (err error) {
+func (s Start) live(ctx context.Context, r *Section) (err error) {
 	const instances = 1000
 	engine, box, err := s.python(ctx, 0)
 	if err != nil {
@@ -220,12 +197,14 @@ func (s Start) live(ctx context.Context, r *StartReport) (err error) {
 	if ready != instances || answered != instances {
 		return fmt.Errorf("of %d instances %d were ready and %d answered", instances, ready, answered)
 	}
-	r.LiveInstances = figure(Sample{float64(answered)})
+	r.add(Line{Key: "live_instances", What: "live instances, all answering", Figure: figure(Sample{float64(answered)}), Goal: "≥ 1000"})
+	private := Line{Key: "private_bytes_per_instance", What: "private memory, live instance", Unit: "KB", Scale: 1e-3, Goal: "≤ 700"}
 	if unknown != nil {
-		r.Missing["private_bytes_per_instance"] = unknown.Error()
+		r.lacks(private, unknown.Error())
 		return nil
 	}
-	r.PrivateBytes = figure(Sample{float64(after-before) / instances})
+	private.Figure = figure(Sample{float64(after-before) / instances})
+	r.add(private)
 	return nil
 }
 

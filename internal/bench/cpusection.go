@@ -1,0 +1,127 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+)
+
+// cpuSection sums up how long each program took on each side, round by round. The first sides are boxer's forms.
+func cpuSection(sides []*side) (*Section, error) {
+	s := &Section{Name: "cpu", Title: "Computing", How: []string{
+		fmt.Sprintf("Processor time of %d Python programs that take turns everywhere; each interpreter stays for all of them.", len(programs)),
+		"The first two rounds are not counted. Multiples are medians over pairs of neighbours; means over programs are geometric.",
+	}}
+	ratios := make([][]Sample, len(sides))
+	for i, side := range sides {
+		var err error
+		if ratios[i], err = side.over(sides[plain]); err != nil {
+			return nil, err
+		}
+	}
+	s.add(Line{Key: "stoppable_over_plain", What: "programs that can be stopped", Unit: "×", Goal: "≤ 1.05",
+		Figure: figure(geometricMeans(ratios[stoppable]))})
+	s.add(Line{Key: "fuel_over_plain", What: "programs charged for instructions", Unit: "×", Goal: "≤ 1.10",
+		Figure: figure(geometricMeans(ratios[fuelled]))})
+	native := Line{Key: "plain_over_python3", What: "programs against the host's Python", Unit: "×"}
+	for i, side := range sides {
+		if side.key == "python3" && len(ratios[i]) > 0 {
+			native.Figure = figure(inverse(geometricMeans(ratios[i])))
+		}
+	}
+	if native.Figure != nil {
+		s.add(native)
+	} else {
+		s.lacks(native, "the host has no python3")
+	}
+	s.Comparisons = []Comparison{cpuMeans(sides, ratios)}
+	s.Grids = []Grid{cpuGrid(sides)}
+	return s, nil
+}
+
+// over divides what each program took by what it took elsewhere, where it ran at all.
+func (s *side) over(boxer *side) (ratios []Sample, err error) {
+	for p, took := range s.took {
+		if len(took) == 0 {
+			continue
+		}
+		ratio, err := Sample(took).Over(boxer.took[p])
+		if err != nil {
+			return nil, err
+		}
+		ratios = append(ratios, ratio)
+	}
+	return ratios, nil
+}
+
+func inverse(s Sample) Sample {
+	inverse := make(Sample, len(s))
+	for i := range s {
+		inverse[i] = 1 / s[i]
+	}
+	return inverse
+}
+
+// cpuMeans compares the geometric means of rivals.
+func cpuMeans(sides []*side, ratios [][]Sample) Comparison {
+	c := Comparison{Key: "programs_over_boxer", What: "Programs, geometric mean of multiples of boxer's time", Unit: "×"}
+	c.Entries = append(c.Entries, Entry{Who: "boxer", Figure: &Figure{1, 1, 1, len(sides[plain].took[0])}})
+	for i, side := range sides[forms:] {
+		e := Entry{Who: side.key, Missing: side.gone}
+		ran := ratios[forms+i]
+		switch {
+		case side.gone != "":
+		case len(ran) == 0:
+			e.Missing = side.missing[0]
+		default:
+			e.Figure = figure(geometricMeans(ran))
+			if len(ran) < len(side.took) {
+				e.Note = fmt.Sprintf("%d of %d programs", len(ran), len(side.took))
+			}
+		}
+		c.Entries = append(c.Entries, e)
+	}
+	return c
+}
+
+// cpuGrid has a row for each program: boxer's time, and multiples of it.
+func cpuGrid(sides []*side) Grid {
+	g := Grid{Key: "workloads", What: "Programs: boxer's milliseconds, others as multiples of that", Columns: []Column{{"plain_us", "boxer, ms", 1e-3}}}
+	g.Columns = append(g.Columns, Column{Key: "stoppable_over_plain", What: "stoppable"}, Column{Key: "fuel_over_plain", What: "fuel"})
+	for _, side := range sides[forms:] {
+		if side.gone == "" {
+			g.Columns = append(g.Columns, Column{Key: side.key, What: side.key})
+		}
+	}
+	for p, program := range programs {
+		boxer := Sample(sides[plain].took[p])
+		row := Row{Name: program.name, Figures: []*Figure{figure(boxer)}}
+		for _, side := range sides[stoppable:] {
+			if side.gone != "" {
+				continue
+			}
+			var cell *Figure
+			if pairs, err := Sample(side.took[p]).Over(boxer); err == nil {
+				cell = figure(pairs)
+			}
+			row.Figures = append(row.Figures, cell)
+		}
+		g.Rows = append(g.Rows, row)
+	}
+	return g
+}
+
+// geometricMeans gives the mean of the first measurements of all samples, of the second ones, and so on. The samples are of
+// one length.
+func geometricMeans(samples []Sample) (means Sample) {
+	if len(samples) == 0 {
+		return nil
+	}
+	for i := range samples[0] {
+		sum := 0.0
+		for _, s := range samples {
+			sum += math.Log(s[i])
+		}
+		means = append(means, math.Exp(sum/float64(len(samples))))
+	}
+	return means
+}
