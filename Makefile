@@ -2,7 +2,7 @@
 # make build   bin/boxer, one self-contained file
 # make base    what bin/boxer carries, the bases and a library, from source (minutes; cached by the recipe's digest)
 # make check   formatting, vet, staticcheck, tidy modules, every platform compiles
-# make tools   what tests need besides Go: a registry, skopeo, other runtimes
+# make tools   what tests need besides Go: a registry, skopeo, other runtimes, a browser
 # make test    everything: check, the demo, all tests
 # make cpython-tests   CPython's own test-suite inside a box, against docs/cpython-tests.md
 # make profile measure what the interpreter does, anew: bases/python/profile/counts.txt, by which it is optimised
@@ -46,6 +46,7 @@ check:
 tools:
 	@internal/registry/registrytest/install.sh
 	@internal/onefile/othertest/install.sh
+	@server/testdata/install.sh
 
 test: check demo tools
 	$(GO) test ./...

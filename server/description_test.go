@@ -31,6 +31,10 @@ var document = sync.OnceValues(func() (*openapi3.T, error) {
 })
 
 var documented = sync.OnceValues(func() (routers.Router, error) {
+	for _, kind := range pageTypes {
+		media, _, _ := strings.Cut(kind, ";")
+		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)
+	}
 	d, err := document()
 	if err != nil {
 		return nil, err

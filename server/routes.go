@@ -16,7 +16,9 @@ type route struct {
 // routes are all that there are; openapi.yaml describes them.
 func (s *Server) routes() []route {
 	routes := []route{
-		{"GET /{$}", s.getHealth, true},
+		{"GET /{$}", s.getRoot, true},
+		{"GET /ui", s.getPage, true},
+		{"GET /ui/{file}", s.getPageFile, true},
 		{"GET /health", s.getHealth, true},
 		{"GET /ready", s.getReady, true},
 		{"GET /openapi.json", s.getDescription, true},

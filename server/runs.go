@@ -94,10 +94,13 @@ func (s *Server) postRun(w http.ResponseWriter, r *http.Request) error {
 }
 
 // wantsEvents reports whether a client accepts nothing but a stream of events, or names that first.
-func wantsEvents(r *http.Request) bool {
+func wantsEvents(r *http.Request) bool { return prefers(r, "text/event-stream") }
+
+// prefers reports whether a client names a media type first among those that it accepts.
+func prefers(r *http.Request, kind string) bool {
 	first, _, _ := strings.Cut(r.Header.Get("Accept"), ",")
 	media, _, err := mime.ParseMediaType(first)
-	return err == nil && media == "text/event-stream"
+	return err == nil && media == kind
 }
 
 // run carries a run out when its turn comes. Its error is why there was none.
