@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -28,12 +29,48 @@ type server struct {
 
 	mutex sync.Mutex
 	jobs  map[int]*job // that go on, by their serial numbers
+	early []early
 }
+
+// early is what was said of a run that this worker has not read the request of: the two ways to a worker overtake each other.
+type early struct {
+	serial  int
+	kind    kind
+	message []byte
+}
+
+// maxEarly bounds what is kept. Some of it is about runs that were over.
+const maxEarly = 16
 
 func (s *server) add(j *job) {
 	s.mutex.Lock()
-	defer s.mutex.Unlock()
 	s.jobs[j.serial] = j
+	var said []early
+	s.early = slices.DeleteFunc(s.early, func(e early) bool {
+		mine := e.serial == j.serial
+		if mine {
+			said = append(said, e)
+		}
+		return mine
+	})
+	s.mutex.Unlock()
+	for _, e := range said {
+		_ = s.tell(e.kind, e.message) // it was well-formed, or is of no use
+	}
+}
+
+// job finds the run that something is said of, or keeps that for it.
+func (s *server) job(serial int, k kind, message []byte) *job {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	j := s.jobs[serial]
+	if j == nil && (k == kindCancel || k == kindFlow || k == kindSignal) {
+		if len(s.early) == maxEarly {
+			s.early = slices.Delete(s.early, 0, 1)
+		}
+		s.early = append(s.early, early{serial, k, bytes.Clone(message)})
+	}
+	return j
 }
 
 func (s *server) remove(j *job) {
@@ -122,16 +159,14 @@ func (s *server) listen() {
 	}
 }
 
-// tell passes on what is said of a run, if it is still the one that is going on.
+// tell passes on what is said of a run, if it is going on or about to.
 func (s *server) tell(k kind, message []byte) error {
 	p := parser{rest: message}
 	serial := p.number(math.MaxInt)
 	if p.failed {
 		return errMalformed
 	}
-	s.mutex.Lock()
-	j := s.jobs[serial]
-	s.mutex.Unlock()
+	j := s.job(serial, k, message)
 	if j == nil {
 		return nil
 	}
