@@ -10,6 +10,7 @@
 //   - runs.go runs code and boxes, runner.go as a predecessor had it; ask.go makes commands of requests; events.go sends output
 //     while it is written. Where they run is up to a [Runner]: processes of their own (isolated.go), or this one.
 //   - sessions.go keeps interpreters, sessioncalls.go talks to them, sessionfiles.go has their files.
+//   - mcp.go lends all this to language models as tools ([boxer.dev/server/mcp]), which ask as any client does.
 //   - boxes.go finds what names mean, and keeps it open.
 //   - drain.go is the server's beginning and end.
 //

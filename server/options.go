@@ -46,6 +46,8 @@ type Options struct {
 	Hosts []string
 	// Origins are the web sites, as https://example.org, whose scripts may use the server.
 	Origins []string
+	// Version of the program, for clients that ask.
+	Version string
 	// Profiling serves /debug/pprof/.
 	Profiling bool
 	// Logger is told of requests, by one line each. Nil: nobody.

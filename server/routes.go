@@ -24,6 +24,7 @@ func (s *Server) routes() []route {
 		{"GET /openapi.json", s.getDescription, true},
 		{"GET /metrics", s.getMetrics, false},
 		{"POST /run", s.postRunner, false},
+		{"POST /mcp", s.postMCP, false},
 		{"POST /v1/runs", s.postRun, false},
 		{"DELETE /v1/runs/{id}", s.deleteRun, false},
 		{"GET /v1/boxes", s.getBoxes, false},

@@ -10,21 +10,24 @@ import (
 	"boxer.dev/runtime"
 	"boxer.dev/server/internal/admission"
 	"boxer.dev/server/internal/once"
+	"boxer.dev/server/mcp"
 )
 
 // Server answers requests. Its methods are safe for concurrent use.
 type Server struct {
-	options  Options
-	mux      *http.ServeMux
-	handler  http.Handler
-	tokens   tokens
-	work     *admission.Gate
-	bodies   *admission.Gate
-	answers  once.Answers
-	boxes    boxes
-	sessions sessions
-	running  running
-	metrics  *metrics
+	options     Options
+	mux         *http.ServeMux
+	handler     http.Handler
+	toolHandler http.Handler // of POST /mcp
+	tokens      tokens
+	work        *admission.Gate
+	bodies      *admission.Gate
+	answers     once.Answers
+	boxes       boxes
+	sessions    sessions
+	running     running
+	metrics     *metrics
+	tools       *mcp.Server
 
 	life     context.Context // ends when what is going on is to be cut off
 	cut      context.CancelCauseFunc
@@ -44,6 +47,8 @@ func New(o Options) *Server {
 	s.boxes.open = o.Boxes.Open
 	s.metrics = newMetrics(s)
 	s.mux = http.NewServeMux()
+	s.tools = s.newMCP()
+	s.toolHandler = s.tools.Handler()
 	for _, r := range s.routes() {
 		s.mux.Handle(r.pattern, s.route(r))
 	}

@@ -34,7 +34,8 @@ var allowed = map[string][]string{
 	"internal/compiled":   {"internal/intoto", "internal/signature", "oci", "runtime", "vfs"},
 	"internal/provenance": {"internal/intoto"},
 	"internal/signature":  {"internal/intoto", "oci"},
-	"server":              {"bases", "oci", "runtime", "runtime/isolate", "server/internal/admission", "server/internal/once", "vfs"},
+	"server":              {"bases", "oci", "runtime", "runtime/isolate", "server/internal/admission", "server/internal/once", "server/mcp", "vfs"},
+	"server/mcp":          {"runtime"},
 	"runtime/isolate":     {"bases", "internal/hint", "oci", "runtime", "runtime/capability", "vfs"},
 }
 

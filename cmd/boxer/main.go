@@ -68,7 +68,7 @@ A box sees its own files and what the command line grants it; nothing else.`,
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("boxer {{.Version}}\n")
 	root.AddCommand(
-		initCommand(a), convertCommand(a), buildCommand(a), runCommand(a), serveCommand(a),
+		initCommand(a), convertCommand(a), buildCommand(a), runCommand(a), serveCommand(a), mcpCommand(a),
 		imagesCommand(a), inspectCommand(a), historyCommand(a), diffCommand(a), tagCommand(a), removeCommand(a),
 		copyOutCommand(a), exportCommand(a), saveCommand(a), loadCommand(a), pruneCommand(a), diskUsageCommand(a),
 		pullCommand(a), pushCommand(a), copyCommand(a), loginCommand(a), logoutCommand(a),

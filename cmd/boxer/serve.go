@@ -94,23 +94,28 @@ func (o *serveOptions) bind(command *cobra.Command) {
 	flags.StringArrayVar(&o.Origins, "cors-origin", nil, "let scripts of a web `SITE` use it, as https://example.org")
 	flags.StringArrayVar(&o.pulls, "allow-pull", nil, "let clients have boxes pulled whose names begin with `PREFIX`")
 	flags.BoolVar(&o.insecure, "insecure", false, insecureUsage)
-	flags.StringVar(&o.Box, "box", server.DefaultBox, "the `BOX` of requests that name none")
-	o.isolate = "on"
-	flags.Var(&o.isolate, "isolate", "give runs processes that give up files, network and all else:\n`on|require|off`")
+	o.bindRunner(flags)
 	o.bindLimits(flags)
-	flags.IntVar(&o.Running, "running", 0, "run so `MANY` at the same time (default 2 for each core, at least 4)")
 	flags.IntVar(&o.Waiting, "waiting", 0, "let so `MANY` more wait (default 16 times --running)")
 	flags.DurationVar(&o.Patience, "patience", 10*time.Second, "and for so much `TIME`")
 	flags.IntVar(&o.PerKey, "per-key", 0, "so `MANY` of them may be one token's (default all,\nor three of four if there are several)")
 	flags.Float64Var(&o.Rate, "rate", 0, "a `NUMBER` of runs that one token may begin a second, on average")
 	flags.IntVar(&o.Burst, "burst", 10, "and how `MANY` at once")
-	flags.IntVar(&o.Sessions.Most, "sessions", 1000, "keep at most so `MANY` sessions")
 	flags.IntVar(&o.Sessions.PerKey, "sessions-per-key", 0, "and so `MANY` of one token")
-	flags.DurationVar(&o.Sessions.Idle, "session-idle", 15*time.Minute, "close sessions that nobody has used for so much `TIME`")
 	flags.StringVar(&o.maxBody, "max-body", "8M", "at most so many `BYTES` in a request")
 	flags.DurationVar(&o.drain, "drain", 30*time.Second, "at the end, wait for what goes on for so much `TIME`")
-	flags.StringVar(&o.log, "log", "text", "log as `text|json`, or off")
 	flags.BoolVar(&o.Profiling, "pprof", false, "serve /debug/pprof/")
+}
+
+// bindRunner binds what is for whatever asks, over a network or not.
+func (o *serveOptions) bindRunner(flags *pflag.FlagSet) {
+	flags.StringVar(&o.Box, "box", server.DefaultBox, "the `BOX` of requests that name none")
+	o.isolate = "on"
+	flags.Var(&o.isolate, "isolate", "give runs processes that give up files, network and all else:\n`on|require|off`")
+	flags.IntVar(&o.Running, "running", 0, "run so `MANY` at the same time (default 2 for each core, at least 4)")
+	flags.IntVar(&o.Sessions.Most, "sessions", 1000, "keep at most so `MANY` sessions")
+	flags.DurationVar(&o.Sessions.Idle, "session-idle", 15*time.Minute, "close sessions that nobody has used for so much `TIME`")
+	flags.StringVar(&o.log, "log", "text", "log as `text|json`, or off")
 }
 
 func (o *serveOptions) bindLimits(flags *pflag.FlagSet) {
@@ -148,14 +153,11 @@ func (a *app) serve(ctx context.Context, o serveOptions) (err error) {
 
 // complete makes options of the flags.
 func (o *serveOptions) complete() (err error) {
-	if o.Options.Limits, err = o.limits.merge(runtime.Limits{}); err != nil {
+	if err := o.completeRunner(); err != nil {
 		return err
 	}
 	if o.Options.MaxBody, err = units.RAMInBytes(o.maxBody); err != nil || o.Options.MaxBody <= 0 {
 		return &usageError{err: fmt.Errorf("--max-body %s: it takes a size, such as 8M", o.maxBody)}
-	}
-	if o.Running <= 0 {
-		o.Running = max(4, 2*goruntime.GOMAXPROCS(0))
 	}
 	if o.tokenFile != "" {
 		if o.Tokens, err = readTokens(o.tokenFile); err != nil {
@@ -175,6 +177,16 @@ func (o *serveOptions) complete() (err error) {
 		o.Hosts = append(o.Hosts, "localhost", "127.0.0.1", "::1", host)
 	}
 	return nil
+}
+
+// completeRunner makes options of the flags of bindRunner and bindLimits.
+func (o *serveOptions) completeRunner() (err error) {
+	if o.Running <= 0 {
+		o.Running = max(4, 2*goruntime.GOMAXPROCS(0))
+	}
+	o.Options.Version = version
+	o.Options.Limits, err = o.limits.merge(runtime.Limits{})
+	return err
 }
 
 func isLoopback(host string) bool {
