@@ -166,7 +166,7 @@ func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*progra
 		s, first := e.slot(key)
 		if first {
 			s.program, s.err = e.loadNew(ctx, module, stats)
-			if s.err != nil {
+			if s.err != nil && !faulty(s.err) {
 				e.forget(key)
 			}
 			close(s.ready)
@@ -177,9 +177,12 @@ func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*progra
 		case <-ctx.Done():
 			return nil, ended(ctx)
 		}
-		if s.err == nil {
+		switch {
+		case s.err == nil:
 			stats.MemoryHits++
 			return s.program, nil
+		case faulty(s.err):
+			return nil, s.err
 		}
 		// The error may be the other run's own: the end of its context.
 	}

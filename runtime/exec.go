@@ -158,12 +158,17 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 
 // notRunnable says of a file that its contents are the reason, where they are.
 func notRunnable(file string, err error) error {
-	var invalid *invalidModuleError
-	var unfit *unfitError
-	if errors.As(err, &invalid) || errors.As(err, &unfit) {
+	if faulty(err) {
 		return &NotExecutableError{Path: file, Reason: printable(err.Error()), err: err}
 	}
 	return fmt.Errorf("loading %q: %w", file, err)
+}
+
+// faulty reports whether it is the module's own fault that it is not loaded, so that it never will be.
+func faulty(err error) bool {
+	var invalid *invalidModuleError
+	var unfit *unfitError
+	return errors.As(err, &invalid) || errors.As(err, &unfit)
 }
 
 func (s *sandbox) runShell(ctx context.Context, c command) error {

@@ -70,6 +70,8 @@ type runRequest struct {
 	StdinEncoding string   `json:"stdin_encoding"`
 	Outputs       []string `json:"outputs"`
 	Stream        bool     `json:"stream"`
+
+	program module // to be run in a box of its own, in place of Box
 }
 
 // Bounds of what a request may list.

@@ -7,26 +7,34 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
 const (
 	maxHeader   = 64 << 10        // bytes
 	idleTimeout = 2 * time.Minute // of a connection between requests
+	maxStreams  = 100             // that go on in one HTTP/2 connection
 	lastWords   = 2 * time.Second // for answers to runs that were cut off
 )
 
-// Serve answers the requests of a listener until ctx ends, and then drains: no connection is accepted any more, /ready says so,
+// Serve answers the requests of listeners until ctx ends, and then drains: no connection is accepted any more, /ready says so,
 // what goes on has the time of drain to end, and is cut off after that.
-func (s *Server) Serve(ctx context.Context, listener net.Listener, drain time.Duration) error {
+func (s *Server) Serve(ctx context.Context, drain time.Duration, listeners ...net.Listener) error {
 	h := &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: s.options.Timeouts.Header, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Protocols: protocols(), HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: idleTimeout, WriteByteTimeout: s.options.Timeouts.Write},
 		ErrorLog: log.New(logWriter{s.options.Logger}, "", 0),
 	}
-	served := make(chan error, 1)
-	go func() { served <- h.Serve(listener) }()
+	var serving sync.WaitGroup
+	failed := make(chan error, len(listeners))
+	for _, listener := range listeners {
+		serving.Go(func() { failed <- h.Serve(listener) })
+	}
 	select {
-	case err := <-served:
+	case err := <-failed:
+		err = errors.Join(err, h.Close())
+		serving.Wait()
 		return errors.Join(err, s.Close())
 	case <-ctx.Done():
 	}
@@ -40,8 +48,16 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, drain time.Du
 			err = h.Close()
 		}
 	}
-	<-served
+	serving.Wait()
 	return errors.Join(err, s.Close())
+}
+
+// protocols are HTTP/1.1 and, for gRPC, HTTP/2 without TLS (RFC 9113, 3.3).
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 func shutdown(h *http.Server, within time.Duration) error {

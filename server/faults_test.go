@@ -230,7 +230,7 @@ func serveUntil(t *testing.T, o Options, drain time.Duration) (url string, end f
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	served := make(chan error, 1)
-	go func() { served <- New(o).Serve(ctx, listener, drain) }()
+	go func() { served <- New(o).Serve(ctx, drain, listener) }()
 	return "http://" + listener.Addr().String(), func() <-chan error {
 		stop()
 		return served

@@ -34,6 +34,9 @@ func (s isolatedSession) Fork(ctx context.Context) (Session, error) {
 	return isolatedSession{f}, nil
 }
 
+// Forget ends the workers of a box.
+func (i Isolated) Forget(b *Opened) { i.Pool.Forget(b.Root) }
+
 // Here runs in this process.
 type Here struct{ Engine *runtime.Engine }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"os"
 	"time"
 
 	"boxer.dev/oci"
@@ -33,6 +34,10 @@ type Options struct {
 	// Rate is how many one key may begin within a second, on average, and Burst at once. 0: any number.
 	Rate  float64
 	Burst int
+
+	// WasmDirs are directories whose WebAssembly modules requests may have run by their paths, opened by absolute names. They
+	// are not closed. Programs, these and those that come with requests, run where Runner is a ProgramRunner.
+	WasmDirs []*os.Root
 
 	Sessions SessionOptions
 	// MaxBody bounds what a request may bring, in bytes. 0: 8 MiB.

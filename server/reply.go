@@ -78,10 +78,11 @@ func problemOf(err error) *problem {
 
 // fail answers with a problem.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := problemOf(err)
-	p.Request = requestID(r)
-	note(r, func(n *notes) { n.problem, n.err = p.Code, err })
-	s.metrics.problems.WithLabelValues(p.Code).Inc()
+	p := s.problem(r, err)
+	if isCall(r.URL.Path) {
+		s.failCall(w, r, p)
+		return
+	}
 	if p.after > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.after.Seconds()))))
 	}
@@ -91,6 +92,15 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	s.write(w, p.Status, body)
+}
+
+// problem says what became of a request, to whoever asked and to those who watch.
+func (s *Server) problem(r *http.Request, err error) *problem {
+	p := problemOf(err)
+	p.Request = requestID(r)
+	note(r, func(n *notes) { n.problem, n.err = p.Code, err })
+	s.metrics.problems.WithLabelValues(p.Code).Inc()
+	return p
 }
 
 // write sends an answer, and gives the client a bounded time to take it.

@@ -27,6 +27,7 @@ func (s *Server) routes() []route {
 		{"POST /mcp", s.postMCP, false},
 		{"POST /v1/runs", s.postRun, false},
 		{"DELETE /v1/runs/{id}", s.deleteRun, false},
+		{"POST /tools/execute", s.postExecutor, false},
 		{"GET /v1/boxes", s.getBoxes, false},
 		{"POST /v1/boxes/pull", s.postPull, false},
 		{"GET /v1/sessions", s.getSessions, false},
@@ -40,6 +41,7 @@ func (s *Server) routes() []route {
 		{"PUT /v1/sessions/{id}/files/{path...}", s.putFile, false},
 		{"DELETE /v1/sessions/{id}/files/{path...}", s.deleteFile, false},
 	}
+	routes = append(routes, s.calls()...)
 	if s.options.Profiling {
 		routes = append(routes,
 			route{"GET /debug/pprof/", served(pprof.Index), false},

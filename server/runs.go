@@ -120,16 +120,29 @@ func (s *Server) run(ctx context.Context, r *http.Request, ask *runRequest, comm
 		return nil, err
 	}
 	defer done()
-	box, release, err := s.boxes.use(ctx, orElse(ask.Box, s.options.Box))
+	box, release, err := s.opened(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	if ask.program.given() {
+		late, cancel := context.WithTimeoutCause(ctx, readyTime+command.Limits.Timeout, notReady{})
+		defer cancel()
+		ctx = late
+	}
 	result := s.ended(r, ask, command, s.options.Runner.Run(ctx, box, key, command))
 	if r.Context().Err() != nil {
 		return nil, errGone
 	}
 	return result, nil
+}
+
+// opened is the box of a run until it is released.
+func (s *Server) opened(ctx context.Context, ask *runRequest) (*Opened, func(), error) {
+	if ask.program.given() {
+		return s.programs.use(ctx, ask.program)
+	}
+	return s.boxes.use(ctx, orElse(ask.Box, s.options.Box))
 }
 
 // ended makes a result of a run's end.

@@ -24,6 +24,7 @@ type Server struct {
 	bodies      *admission.Gate
 	answers     once.Answers
 	boxes       boxes
+	programs    programs
 	sessions    sessions
 	running     running
 	metrics     *metrics
@@ -45,6 +46,7 @@ func New(o Options) *Server {
 	s.life, s.cut = context.WithCancelCause(context.Background())
 	s.work, s.bodies = o.gates()
 	s.boxes.open = o.Boxes.Open
+	s.programs.configure(o)
 	s.metrics = newMetrics(s)
 	s.mux = http.NewServeMux()
 	s.tools = s.newMCP()
@@ -63,14 +65,15 @@ func (s *Server) Handler() http.Handler { return s.handler }
 var errStopped = &runtime.KilledError{Reason: "the server is stopping", Status: 128 + 15}
 
 // Close cuts off what is going on, and closes sessions and boxes. The handler must not be in use any more.
-func (s *Server) Close() error {
+func (s *Server) Close() (err error) {
 	s.closing.Do(func() {
 		s.draining.Store(true)
 		s.cut(errStopped)
 		s.sessions.closeAll()
 		s.boxes.closeAll()
+		err = s.programs.shelf.Close()
 	})
-	return nil
+	return err
 }
 
 // serve finds the route of a request.

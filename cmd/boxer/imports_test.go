@@ -34,9 +34,11 @@ var allowed = map[string][]string{
 	"internal/compiled":   {"internal/intoto", "internal/signature", "oci", "runtime", "vfs"},
 	"internal/provenance": {"internal/intoto"},
 	"internal/signature":  {"internal/intoto", "oci"},
-	"server":              {"bases", "oci", "runtime", "runtime/isolate", "server/internal/admission", "server/internal/once", "server/mcp", "vfs"},
+	"server":              {"bases", "oci", "runtime", "runtime/isolate", "server/internal/admission", "server/internal/modules", "server/internal/once", "server/internal/polyagent", "server/mcp", "vfs"},
 	"server/mcp":          {"runtime"},
 	"runtime/isolate":     {"bases", "internal/hint", "oci", "runtime", "runtime/capability", "vfs"},
+
+	"server/internal/modules": {"oci", "vfs"},
 }
 
 // external says which packages of others vfs may import; the other packages are free to.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	goruntime "runtime"
 	"strings"
 	"syscall"
@@ -27,6 +29,8 @@ import (
 type serveOptions struct {
 	server.Options
 	addr          string
+	grpcAddr      string
+	wasmDirs      []string
 	tokenFile     string
 	withoutTokens bool
 	hosts         []string
@@ -78,8 +82,8 @@ let in by --without-tokens then.
 }
 
 var serveGroups = []flagGroup{
-	{"Who may ask", "addr token-file without-tokens host cors-origin allow-pull insecure"},
-	{"What it runs", "box isolate"},
+	{"Who may ask", "addr grpc-addr token-file without-tokens host cors-origin allow-pull insecure"},
+	{"What it runs", "box wasm-dir isolate"},
 	{"What a run may use", "memory timeout cpu fuel output-limit writable files open-files limit"},
 	{"How much at a time", "running waiting patience per-key rate burst sessions sessions-per-key session-idle max-body"},
 	{"Operating it", "drain log pprof"},
@@ -88,12 +92,14 @@ var serveGroups = []flagGroup{
 func (o *serveOptions) bind(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:3000", "listen at `HOST:PORT`")
-	flags.StringVar(&o.tokenFile, "token-file", "", "let in who shows a token of this `FILE`, of lines with a name and a token")
+	flags.StringVar(&o.grpcAddr, "grpc-addr", "", "listen at `HOST:PORT`, too: gRPC is at --addr already")
+	flags.StringVar(&o.tokenFile, "token-file", "", "let in who shows a token of this `FILE`,\nof lines with a name and a token")
 	flags.BoolVar(&o.withoutTokens, "without-tokens", false, "let in whoever reaches the address, from other machines too")
 	flags.StringArrayVar(&o.hosts, "host", nil, "a `NAME` by which clients call the server")
 	flags.StringArrayVar(&o.Origins, "cors-origin", nil, "let scripts of a web `SITE` use it, as https://example.org")
 	flags.StringArrayVar(&o.pulls, "allow-pull", nil, "let clients have boxes pulled whose names begin with `PREFIX`")
 	flags.BoolVar(&o.insecure, "insecure", false, insecureUsage)
+	flags.StringArrayVar(&o.wasmDirs, "wasm-dir", nil, "let clients run the WebAssembly modules in `DIR` by their paths")
 	o.bindRunner(flags)
 	o.bindLimits(flags)
 	flags.IntVar(&o.Waiting, "waiting", 0, "let so `MANY` more wait (default 16 times --running)")
@@ -135,6 +141,11 @@ func (a *app) serve(ctx context.Context, o serveOptions) (err error) {
 	if o.Options.Logger, err = a.logger(o.log); err != nil {
 		return err
 	}
+	closeDirs, err := o.openDirs()
+	defer closeDirs()
+	if err != nil {
+		return err
+	}
 	closeRunner, err := a.runner(ctx, &o)
 	if err != nil {
 		return err
@@ -143,12 +154,63 @@ func (a *app) serve(ctx context.Context, o serveOptions) (err error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the next signal ends the process
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
+	listeners, err := o.listen(ctx)
 	if err != nil {
-		return fmt.Errorf("listening: %w", err)
+		return err
 	}
-	o.Options.Logger.Info("listening", "address", "http://"+listener.Addr().String(), "isolate", string(o.isolate), "limits", o.Options.Limits.String())
-	return server.New(o.Options).Serve(ctx, listener, o.drain)
+	attributes := []any{"address", "http://" + listeners[0].Addr().String(), "isolate", string(o.isolate), "limits", o.Options.Limits.String()}
+	if len(listeners) > 1 {
+		attributes = append(attributes, "grpc", listeners[1].Addr().String())
+	}
+	o.Options.Logger.Info("listening", attributes...)
+	return server.New(o.Options).Serve(ctx, o.drain, listeners...)
+}
+
+// listen listens at all addresses, or at none.
+func (o *serveOptions) listen(ctx context.Context) (listeners []net.Listener, err error) {
+	for _, addr := range o.addresses() {
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+		if err != nil {
+			for _, open := range listeners {
+				open.Close()
+			}
+			return nil, fmt.Errorf("listening: %w", err)
+		}
+		listeners = append(listeners, listener)
+	}
+	return listeners, nil
+}
+
+func (o *serveOptions) addresses() []string {
+	if o.grpcAddr == "" {
+		return []string{o.addr}
+	}
+	return []string{o.addr, o.grpcAddr}
+}
+
+// openDirs opens the directories of --wasm-dir.
+func (o *serveOptions) openDirs() (closing func(), err error) {
+	closing = func() {
+		for _, root := range o.WasmDirs {
+			root.Close()
+		}
+	}
+	for _, dir := range o.wasmDirs {
+		absolute, err := filepath.Abs(dir)
+		if err != nil {
+			return closing, fmt.Errorf("--wasm-dir %s: %w", dir, err)
+		}
+		root, err := os.OpenRoot(absolute)
+		var failed *fs.PathError
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		if err != nil {
+			return closing, fmt.Errorf("--wasm-dir %s: %w", dir, err)
+		}
+		o.WasmDirs = append(o.WasmDirs, root)
+	}
+	return closing, nil
 }
 
 // complete makes options of the flags.
@@ -164,17 +226,29 @@ func (o *serveOptions) complete() (err error) {
 			return err
 		}
 	}
-	host, _, err := net.SplitHostPort(o.addr)
-	if err != nil {
-		return &usageError{err: fmt.Errorf("--addr %s: it takes HOST:PORT", o.addr)}
+	return o.checkAddresses()
+}
+
+// checkAddresses says by what names the server is called, and refuses to be open to everybody by accident.
+func (o *serveOptions) checkAddresses() error {
+	var local []string
+	for i, addr := range o.addresses() {
+		flag := []string{"--addr", "--grpc-addr"}[i]
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return &usageError{err: fmt.Errorf("%s %s: it takes HOST:PORT", flag, addr)}
+		}
+		if isLoopback(host) {
+			local = append(local, host)
+			continue
+		}
+		if len(o.Tokens) == 0 && !o.withoutTokens {
+			return withHint(fmt.Errorf("%s %s is open to other machines, and there are no tokens", flag, addr),
+				"give --token-file FILE, or --without-tokens if something else keeps strangers away")
+		}
 	}
-	local := isLoopback(host)
-	if !local && len(o.Tokens) == 0 && !o.withoutTokens {
-		return withHint(fmt.Errorf("--addr %s is open to other machines, and there are no tokens", o.addr),
-			"give --token-file FILE, or --without-tokens if something else keeps strangers away")
-	}
-	if o.Hosts = o.hosts; local {
-		o.Hosts = append(o.Hosts, "localhost", "127.0.0.1", "::1", host)
+	if o.Hosts = o.hosts; len(local) == len(o.addresses()) {
+		o.Hosts = append(append(o.Hosts, "localhost", "127.0.0.1", "::1"), local...)
 	}
 	return nil
 }

@@ -77,6 +77,7 @@ type class struct {
 	idle    []*worker
 	lessons int            // how many kinds of runs have been added to spec.Prepare
 	limits  runtime.Limits // of the box, which its workers hold, too
+	gone    bool           // see Forget
 }
 
 type classKey struct{ image, tenant, mounts string }
@@ -402,6 +403,10 @@ func (p *Pool) release(w *worker) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	c := w.class
+	if c.gone {
+		p.leaveGone(w)
+		return
+	}
 	if w.killed.Load() || p.closed || p.Runs > 0 && w.given >= p.Runs || w.lessons < c.lessons {
 		p.replace(w)
 		return
@@ -446,6 +451,34 @@ func (p *Pool) restart(c *class) {
 		return
 	}
 	p.release(w)
+}
+
+// Forget ends the workers of a box that will not be run again. Those that run it now end with their runs.
+func (p *Pool) Forget(root *oci.Rootfs) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for key, c := range p.classes {
+		if key.image != root.Digest.String() {
+			continue
+		}
+		delete(p.classes, key)
+		c.gone = true
+		for _, w := range c.idle {
+			p.leaveGone(w)
+		}
+		c.idle = nil
+	}
+}
+
+// leaveGone ends a worker of a box that is forgotten: its place is for whoever waits. The mutex is held.
+func (p *Pool) leaveGone(w *worker) {
+	w.discard()
+	delete(p.open, w)
+	if len(p.waiting) > 0 && !p.closed {
+		p.next().turn <- nil
+		return
+	}
+	p.living--
 }
 
 // Signal sends a signal to all workers, where there are signals.
