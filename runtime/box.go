@@ -125,8 +125,11 @@ func (b *Box) environ(c *Cmd) []string {
 }
 
 // dir is the working directory of a run.
-func (b *Box) dir(c *Cmd) string {
-	dir := path.Join("/", b.config.WorkingDir)
+func (b *Box) dir(c *Cmd) string { return c.DirIn(b.config) }
+
+// DirIn is the working directory in a box with that configuration.
+func (c *Cmd) DirIn(config v1.Config) string {
+	dir := path.Join("/", config.WorkingDir)
 	switch {
 	case path.IsAbs(c.Dir):
 		return path.Clean(c.Dir)

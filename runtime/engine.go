@@ -56,6 +56,9 @@ type Engine struct {
 
 	digests digests
 	sealed  atomic.Bool
+	alone   atomic.Bool // reads and writes no files any more
+
+	refused map[slotKey]error // why programs that were to be prepared cannot be run; guarded by mutex
 
 	mutex    sync.Mutex
 	programs map[slotKey]*slot
@@ -207,7 +210,7 @@ func (e *Engine) forget(d slotKey) {
 
 func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*program, error) {
 	if e.sealed.Load() {
-		return nil, errSealed
+		return nil, e.sealedError(module)
 	}
 	watch := stopwatch()
 	code, hit, err := e.machineCode(ctx, module)
@@ -236,7 +239,7 @@ type machineCode struct {
 
 func (e *Engine) machineCode(ctx context.Context, module source) (_ *machineCode, hit bool, err error) {
 	compiling := func() func() { return e.compiling(module) }
-	if e.codes != nil {
+	if e.codes != nil && !e.alone.Load() {
 		return e.codes.load(ctx, module, compiling)
 	}
 	defer compiling()()

@@ -21,6 +21,7 @@ import (
 type hook struct {
 	mutex    sync.Mutex
 	code     *engineFile // what wazero is answered; nil: it is to compile
+	captures bool        // somebody wants what it compiles
 	captured []byte      // what it has compiled
 }
 
@@ -73,7 +74,8 @@ func (h *hook) answering(code engineFile, compile func() (wazero.CompiledModule,
 func (h *hook) capturing(compile func() error) ([]byte, error) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	h.captured = nil
+	h.captured, h.captures = nil, true
+	defer func() { h.captures = false }()
 	if err := compile(); err != nil {
 		return nil, err
 	}
@@ -93,7 +95,9 @@ func (h *hook) Get([32]byte) (content io.ReadCloser, ok bool, err error) {
 
 // Add takes the code of what was compiled.
 func (h *hook) Add(_ [32]byte, content io.Reader) (err error) {
-	h.captured, err = io.ReadAll(content)
+	if h.captures {
+		h.captured, err = io.ReadAll(content)
+	}
 	return err
 }
 

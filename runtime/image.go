@@ -142,7 +142,7 @@ func (e *Engine) openImage(layers []*vfs.Layer, module memory.Digest, stored []b
 func (e *Engine) openDigest(layers []*vfs.Layer, module memory.Digest, stored []byte, d memory.Digest) (i *memory.Image, err error) {
 	i, ok := e.images[d]
 	if !ok {
-		if e.sealed.Load() {
+		if e.sealed.Load() || e.alone.Load() {
 			return nil, errSealed
 		}
 		cache := memory.Cache{Dir: e.options.CacheDir}

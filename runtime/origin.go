@@ -101,7 +101,7 @@ func (e *Engine) layered(name string, layer *vfs.Layer, offset int64, contents [
 
 // recall finds the digest on disk, or computes it and leaves it there.
 func (e *Engine) recall(diffID string, offset int64, contents []byte) digest {
-	if e.codes == nil || diffID == "" || e.sealed.Load() {
+	if e.codes == nil || diffID == "" || e.sealed.Load() || e.alone.Load() {
 		return sha256.Sum256(contents)
 	}
 	// The head is there because offsets are those of the layer's opened form, which may change with boxer's version.

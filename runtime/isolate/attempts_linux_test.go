@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"boxer.dev/runtime"
 )
 
 // attempts are what a worker tries once its walls are up.
@@ -118,18 +120,50 @@ func TestWorkerIsWalledIn(t *testing.T) {
 		t.Skipf("this machine does not have all walls, as doctor says, and so refuses less: %s", missing)
 	}
 	for name := range attempts {
+		t.Run(name, func(t *testing.T) { try(t, p, &spec{Attempt: name}, kept[name]) })
+	}
+}
+
+// try has a worker try something.
+func try(t *testing.T, p *Pool, s *spec, kept bool) {
+	t.Helper()
+	w, err := p.startWorker(t.Context(), s)
+	if err != nil {
+		if kept || !strings.Contains(err.Error(), "bad system call") {
+			t.Errorf("the worker died: %v", err)
+		}
+		return
+	}
+	w.discard()
+	<-w.dead
+	if w.outcome != "permission denied" && !kept || w.outcome != "done" && kept {
+		t.Errorf("%s", w.outcome)
+	}
+}
+
+// A worker that compiles what was brought can make machine code, and no more than others besides.
+func TestCompilerIsWalledIn(t *testing.T) {
+	p := newPool(t, &Pool{Warn: func(error) {}})
+	walls, err := p.Probe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if missing := missingWalls(walls); missing != "" {
+		t.Skipf("this machine does not have all walls, as doctor says, and so refuses less: %s", missing)
+	}
+	c := &runtime.Cmd{Args: []string{"/bin/hello"}, Files: []runtime.File{{Path: "/bin/hello", Data: printing("hello\n")}}}
+	class, _, err := p.class(newBox(t), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range attempts {
+		code := name == "executable memory" || name == "make memory executable"
 		t.Run(name, func(t *testing.T) {
-			w, err := p.startWorker(t.Context(), &spec{Attempt: name})
-			if err != nil {
-				if kept[name] || !strings.Contains(err.Error(), "bad system call") {
-					t.Errorf("the worker died: %v", err)
-				}
-				return
-			}
-			w.discard()
-			<-w.dead
-			if w.outcome != "permission denied" && !kept[name] || w.outcome != "done" && kept[name] {
-				t.Errorf("%s", w.outcome)
+			early, late := class.spec, class.spec
+			early.Attempt, early.Early, late.Attempt = name, true, name
+			try(t, p, &early, kept[name] || code)
+			if code {
+				try(t, p, &late, false)
 			}
 		})
 	}

@@ -63,7 +63,22 @@ func work() error {
 		return s.sayReady(ready{Version: version, Error: err.Error(), Hint: hintOf(err)})
 	}
 	walls := raiseWalls(&asked)
-	outcome := attempt(asked.Attempt)
+	outcome := ""
+	if asked.Early {
+		outcome = attempt(asked.Attempt)
+	}
+	if asked.Brought {
+		if err := s.compile(&asked); err != nil {
+			return s.sayReady(ready{Version: version, Error: err.Error(), Hint: hintOf(err)})
+		}
+		walls = completeWalls(&asked, walls)
+	}
+	if s.engine != nil {
+		s.engine.Seal()
+	}
+	if !asked.Early {
+		outcome = attempt(asked.Attempt)
+	}
 	if err := s.sayReady(ready{Version: version, Walls: walls, Outcome: outcome}); err != nil {
 		return err
 	}
@@ -125,6 +140,20 @@ func (s *server) prepare(asked *spec) error {
 	if err := s.open(asked); err != nil {
 		return err
 	}
+	if err := s.load(asked); err != nil || !asked.Brought {
+		return err
+	}
+	brought, err := openBrought()
+	if err != nil {
+		return err
+	}
+	root.Layers = append(root.Layers, brought)
+	s.box, err = engine.Load(root)
+	return err
+}
+
+// load has the engine load what runs will need.
+func (s *server) load(asked *spec) error {
 	for _, message := range asked.Prepare {
 		like, err := decodeRequest(message)
 		if err != nil {
@@ -132,13 +161,18 @@ func (s *server) prepare(asked *spec) error {
 		}
 		// What keeps a run from being prepared for is what the run itself ends with.
 		if asked.Sessions {
-			_ = s.box.PrepareSession(ctx, s.command(like))
+			_ = s.box.PrepareSession(context.Background(), s.command(like))
 		} else {
-			_ = s.box.Prepare(ctx, s.command(like))
+			_ = s.box.Prepare(context.Background(), s.command(like))
 		}
 	}
-	engine.Seal()
 	return nil
+}
+
+// compile loads what was brought, behind walls: the compiler is what it attacks. What is of the box has been loaded before.
+func (s *server) compile(asked *spec) error {
+	s.engine.Part()
+	return s.load(asked)
 }
 
 // open opens what will be mounted.

@@ -48,6 +48,8 @@ type Pool struct {
 	Progress func(runtime.Progress)
 	Warn     func(error)
 
+	compileTime time.Duration // in place of the usual one
+
 	serial  atomic.Int64 // of what workers were asked for, and of sessions
 	mutex   sync.Mutex
 	classes map[classKey]*class
@@ -80,7 +82,8 @@ type class struct {
 	gone    bool           // see Forget
 }
 
-type classKey struct{ image, tenant, mounts string }
+// classKey is by which workers are told apart. brought is a digest of the programs that runs bring.
+type classKey struct{ image, tenant, mounts, brought string }
 
 // waiter waits for a worker of a class, or for the room to start one: nil.
 type waiter struct {
@@ -124,17 +127,20 @@ func (p *Pool) warn(err error) {
 
 // Run runs a command in a worker, and ends as runtime.Box.Run does, or with a *WorkerError. What it needs to be started anew for,
 // mounts and programs that no run has had before, costs some ten milliseconds.
+//
+// Files of the command that are WebAssembly modules, and executable or named as what it starts, are programs that it brings. They are
+// compiled in a worker of their own, behind its walls, in memory; further runs of the tenant with the same programs find it ready.
 func (p *Pool) Run(ctx context.Context, b Box, c *runtime.Cmd) error {
+	class, c, err := p.class(b, c)
+	if err != nil {
+		return err
+	}
 	ask, files, err := newRequest(c)
 	if err != nil {
 		return err
 	}
 	ask.serial = p.nextSerial()
 	message, err := ask.encode()
-	if err != nil {
-		return err
-	}
-	class, err := p.class(b, c)
 	if err != nil {
 		return err
 	}
@@ -164,11 +170,11 @@ func (p *Pool) Run(ctx context.Context, b Box, c *runtime.Cmd) error {
 
 // Warm starts workers for runs like c ahead of them, so that there are n.
 func (p *Pool) Warm(ctx context.Context, b Box, c *runtime.Cmd, n int) error {
-	ask, _, err := newRequest(c)
+	class, c, err := p.class(b, c)
 	if err != nil {
 		return err
 	}
-	class, err := p.class(b, c)
+	ask, _, err := newRequest(c)
 	if err != nil {
 		return err
 	}
@@ -187,13 +193,21 @@ func (p *Pool) Warm(ctx context.Context, b Box, c *runtime.Cmd, n int) error {
 	return err
 }
 
-// class finds the workers that can run a command.
-func (p *Pool) class(b Box, c *runtime.Cmd) (*class, error) {
+// class finds the workers that can run a command, and gives what is left of that for them: without the programs that it brings.
+func (p *Pool) class(b Box, c *runtime.Cmd) (*class, *runtime.Cmd, error) {
+	own := *c
+	var programs []runtime.File
+	programs, own.Files = broughtBy(c, b.Root.Config.Config)
+	found, err := p.classOf(b, &own, programs)
+	return found, &own, err
+}
+
+func (p *Pool) classOf(b Box, c *runtime.Cmd, programs []runtime.File) (*class, error) {
 	mounts, preopens, err := mountSpecs(c)
 	if err != nil {
 		return nil, err
 	}
-	key := classKey{image: b.Root.Digest.String(), tenant: b.Tenant}
+	key := classKey{image: b.Root.Digest.String(), tenant: b.Tenant, brought: digestOf(programs)}
 	if len(mounts)+len(preopens) > 0 {
 		text, err := json.Marshal([][]mountSpec{mounts, preopens})
 		if err != nil {
@@ -202,10 +216,29 @@ func (p *Pool) class(b Box, c *runtime.Cmd) (*class, error) {
 		key.mounts = string(text)
 	}
 	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	if known, ok := p.classes[key]; ok {
+	known, ok := p.classes[key]
+	p.mutex.Unlock()
+	if ok {
 		return known, nil
 	}
+	made, err := p.newClass(b, key, mounts, preopens, programs)
+	if err != nil {
+		return nil, err
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if known, ok := p.classes[key]; ok { // somebody else was quicker
+		made.spec.brought.close()
+		return known, nil
+	}
+	if p.classes == nil {
+		p.classes = map[classKey]*class{}
+	}
+	p.classes[key] = made
+	return made, nil
+}
+
+func (p *Pool) newClass(b Box, key classKey, mounts, preopens []mountSpec, programs []runtime.File) (*class, error) {
 	requests, err := capability.FromLabels(b.Root.Config.Config.Labels)
 	if err != nil {
 		return nil, err
@@ -220,10 +253,12 @@ func (p *Pool) class(b Box, c *runtime.Cmd) (*class, error) {
 		}
 		made.spec.Layers = append(made.spec.Layers, file)
 	}
-	if p.classes == nil {
-		p.classes = map[classKey]*class{}
+	if len(programs) > 0 {
+		made.spec.Brought = true
+		if made.spec.brought, err = layBrought(b.Root, programs); err != nil {
+			return nil, err
+		}
 	}
-	p.classes[key] = made
 	return made, nil
 }
 

@@ -2,6 +2,7 @@ package isolate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,7 +39,13 @@ type worker struct {
 const argument = "boxer-worker"
 
 // startWorker starts a process and waits until it has its walls.
-func (p *Pool) startWorker(ctx context.Context, s *spec) (*worker, error) {
+func (p *Pool) startWorker(ctx context.Context, s *spec) (_ *worker, err error) {
+	if s.Brought {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, cmp.Or(p.compileTime, compileTime), errSlowCompile)
+		defer cancel()
+		defer func() { err = s.brought.blame(err) }()
+	}
 	name, err := p.executable()
 	if err != nil {
 		return nil, err
@@ -52,6 +59,9 @@ func (p *Pool) startWorker(ctx context.Context, s *spec) (*worker, error) {
 	w.process = &exec.Cmd{Path: name, Args: []string{argument}, Env: []string{}, Stderr: &w.last, SysProcAttr: processAttributes()}
 	var started func()
 	w.line, started, err = connect(w.process)
+	if s.Brought {
+		s.brought.inherit(w.process)
+	}
 	if err == nil {
 		err = onStarter(w.process.Start)
 	}

@@ -2,7 +2,13 @@ package isolate
 
 import (
 	"errors"
+	"fmt"
+	"os/exec"
 	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"boxer.dev/vfs"
 )
 
 // processAttributes make a worker the leader of a session, where no terminal's signals reach it, that dies with this process.
@@ -24,4 +30,16 @@ func disconnected(err error) bool {
 // unread reports whether the other end was gone before it had read what was sent (unix_release_sock of net/unix/af_unix.c).
 func unread(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// inherit gives a process that is about to start the layer, as a descriptor behind those of its connection.
+func (l *broughtLayer) inherit(command *exec.Cmd) {
+	command.ExtraFiles = append(command.ExtraFiles, l.file)
+}
+
+// openBrought opens it, in that process.
+func openBrought() (*vfs.Layer, error) {
+	const descriptor = firstDescriptor + 2
+	defer unix.Close(descriptor)
+	return vfs.OpenLayer(fmt.Sprint("/proc/self/fd/", descriptor))
 }

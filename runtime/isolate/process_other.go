@@ -6,7 +6,10 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"syscall"
+
+	"boxer.dev/vfs"
 )
 
 func processAttributes() *syscall.SysProcAttr { return nil }
@@ -24,3 +27,12 @@ func disconnected(err error) bool {
 
 // unread reports whether the other end was gone before it had read what was sent. Of pipes that cannot be told.
 func unread(error) bool { return false }
+
+// broughtVariable has the name of the layer's file.
+const broughtVariable = "BOXER_BROUGHT"
+
+func (l *broughtLayer) inherit(command *exec.Cmd) {
+	command.Env = append(command.Env, broughtVariable+"="+l.file.Name())
+}
+
+func openBrought() (*vfs.Layer, error) { return vfs.OpenLayer(os.Getenv(broughtVariable)) }

@@ -29,13 +29,13 @@ type Session struct {
 
 // Session begins a session as runtime.Box.Session does, in a worker that may hold others of the box and tenant.
 func (p *Pool) Session(ctx context.Context, b Box, c *runtime.Cmd) (*Session, error) {
-	own := *c
-	own.Stdin, own.Stdout, own.Stderr, own.Stats, own.Signals, own.Terminal = nil, nil, nil, nil, nil, nil
-	r, _, err := newRequest(&own)
+	class, c, err := p.class(b, c)
 	if err != nil {
 		return nil, err
 	}
-	class, err := p.class(b, c)
+	own := *c
+	own.Stdin, own.Stdout, own.Stderr, own.Stats, own.Signals, own.Terminal = nil, nil, nil, nil, nil, nil
+	r, _, err := newRequest(&own)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type spec struct {
 	Engine engineSpec
 
 	Sessions bool // it is to hold some
+	Brought  bool // by runs: a further layer, of programs to be compiled behind walls
 
 	Mounts   []mountSpec
 	Preopens []mountSpec
@@ -33,6 +34,9 @@ type spec struct {
 
 	DataLimit uint64 // bytes, see Pool.Memory
 	Attempt   string // of Probe
+	Early     bool   // it is made while programs that were brought are compiled
+
+	brought *broughtLayer
 }
 
 type engineSpec struct {

@@ -54,8 +54,9 @@ const (
 	setVMA      = 0x53564d41
 )
 
-// loadFilter restricts all threads.
-func loadFilter(s *spec) error {
+// loadFilter restricts all threads. A worker that is to compile what was brought may make memory executable until another filter is
+// put on top of this one: of two the stricter counts.
+func loadFilter(s *spec, compiles bool) error {
 	info, err := arch.GetInfo("")
 	if err != nil {
 		return err
@@ -64,16 +65,22 @@ func loadFilter(s *spec) error {
 	if s.hasFiles() {
 		allowed = slices.Concat(needed, ofFiles)
 	}
+	allowedWhen, fatalWhen := conditional(), executable(info)
+	if compiles {
+		allowed = slices.Concat(allowed, []string{"mmap", "mprotect", "seccomp"})
+		allowedWhen = slices.DeleteFunc(allowedWhen, func(c seccomp.NameWithConditions) bool { return c.Name == "mmap" || c.Name == "mprotect" })
+		fatalWhen = slices.DeleteFunc(fatalWhen, func(c seccomp.NameWithConditions) bool { return c.Name != "clone" })
+	}
 	return seccomp.LoadFilter(seccomp.Filter{
-		NoNewPrivs: true,
+		NoNewPrivs: compiles || !s.Brought, // else it is set, and cannot be any more
 		Flag:       seccomp.FilterFlagTSync,
 		Policy: seccomp.Policy{
 			DefaultAction: seccomp.ActionErrno,
 			Syscalls: []seccomp.SyscallGroup{
 				{Action: seccomp.ActionAllow, Names: known(info, allowed)},
-				{Action: seccomp.ActionAllow, NamesWithCondtions: conditional()},
+				{Action: seccomp.ActionAllow, NamesWithCondtions: allowedWhen},
 				{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: known(info, []string{"clone3"})},
-				{Action: seccomp.ActionKillProcess, Names: known(info, hostile), NamesWithCondtions: executable(info)},
+				{Action: seccomp.ActionKillProcess, Names: known(info, hostile), NamesWithCondtions: fatalWhen},
 			},
 		},
 	})

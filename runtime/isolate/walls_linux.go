@@ -166,9 +166,22 @@ func mountRule(m mountSpec, abi int) (landlock.Rule, error) {
 	return landlock.PathAccess(allowed, m.Source), nil
 }
 
+// completeWalls takes the way to new machine code, which was left open to compile what was brought.
+func completeWalls(s *spec, walls []Wall) []Wall {
+	for i, w := range walls {
+		if w.Name != WallCalls || !w.Active {
+			continue
+		}
+		if err := loadFilter(s, false); err != nil {
+			walls[i].Active, walls[i].Detail = false, err.Error()
+		}
+	}
+	return walls
+}
+
 // closeCalls leaves the system calls that a run needs (seccomp(2)).
 func closeCalls(s *spec) (string, error) {
-	if err := loadFilter(s); err != nil {
+	if err := loadFilter(s, s.Brought); err != nil {
 		return "", err
 	}
 	if _, err := unix.Getpgid(0); err != unix.EPERM {
