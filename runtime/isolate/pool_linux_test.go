@@ -17,36 +17,9 @@ import (
 	"testing"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
-	"boxer.dev/oci"
 	"boxer.dev/runtime"
 	"boxer.dev/runtime/capability"
-	"boxer.dev/vfs"
 )
-
-// newBox is a box with a shell and utilities, which every box has, and one file.
-func newBox(t testing.TB) Box {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "layer")
-	w, err := vfs.CreateLayer(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Add(vfs.Entry{Path: "hello", Mode: 0o644, Size: 6}, strings.NewReader("hello\n")); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	layer, err := vfs.OpenLayer(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root := &oci.Rootfs{Config: &v1.ConfigFile{}, Layers: []*vfs.Layer{layer}}
-	t.Cleanup(func() { root.Close() })
-	return Box{Root: root}
-}
 
 // shell runs a line in the box and gives all that it prints.
 func shell(ctx context.Context, p *Pool, b Box, line string, set func(*runtime.Cmd)) (string, error) {

@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"boxer.dev/oci"
 	"boxer.dev/runtime"
+	"boxer.dev/vfs"
 )
 
 func TestPythonRunsInAWorker(t *testing.T) {
@@ -64,4 +69,27 @@ func double(_ context.Context, arguments json.RawMessage) (any, error) {
 		return nil, err
 	}
 	return numbers[0] * 2, nil
+}
+
+// newBox is a box with a shell and utilities, which every box has, and one file.
+func newBox(t testing.TB) Box {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "layer")
+	w, err := vfs.CreateLayer(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Add(vfs.Entry{Path: "hello", Mode: 0o644, Size: 6}, strings.NewReader("hello\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	layer, err := vfs.OpenLayer(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := &oci.Rootfs{Config: &v1.ConfigFile{}, Layers: []*vfs.Layer{layer}}
+	t.Cleanup(func() { root.Close() })
+	return Box{Root: root}
 }
