@@ -322,7 +322,7 @@ func (a *app) runner(ctx context.Context, o *serveOptions) (closing func() error
 		return engine.Close, nil
 	}
 	pool := &isolate.Pool{
-		CacheDir: dir, Workers: o.Running, Require: o.isolate == "require", Memory: o.Options.Limits.Memory + workerOverhead, Warn: warn,
+		CacheDir: dir, Workers: o.Running, Busy: true, Require: o.isolate == "require", Memory: o.Options.Limits.Memory + workerOverhead, Warn: warn,
 	}
 	o.Runner = server.Isolated{Pool: pool}
 	if err := a.warm(ctx, o, store, pool); err != nil {

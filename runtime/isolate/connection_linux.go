@@ -18,8 +18,9 @@ const passesFiles = true
 type socket struct {
 	file   *os.File
 	raw    syscall.RawConn
-	blocks bool     // a thread waits, not Go's poller
-	oob    [64]byte // for the descriptors of three standard streams
+	blocks bool          // a thread waits, not Go's poller
+	limit  time.Duration // of the poller's waiting; 0: none
+	oob    [64]byte      // for the descriptors of three standard streams
 }
 
 func newSocket(fd int, blocks bool) (*socket, error) {
@@ -29,6 +30,12 @@ func newSocket(fd int, blocks bool) (*socket, error) {
 }
 
 func (s *socket) patience(d time.Duration) (err error) {
+	if !s.blocks {
+		if s.limit = d; d == 0 {
+			return s.file.SetReadDeadline(time.Time{})
+		}
+		return nil
+	}
 	limit := unix.NsecToTimeval(d.Nanoseconds())
 	controlled := s.raw.Control(func(fd uintptr) {
 		err = unix.SetsockoptTimeval(int(fd), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit)
@@ -75,6 +82,11 @@ func (s *socket) sendRights(head byte, part, rights []byte) error {
 }
 
 func (s *socket) receiveFrame(p []byte, wanted bool) (n int, files []*os.File, err error) {
+	if s.limit > 0 {
+		if err := s.file.SetReadDeadline(time.Now().Add(s.limit)); err != nil {
+			return 0, nil, err
+		}
+	}
 	var rights int
 	var received error
 	err = s.raw.Read(func(fd uintptr) bool {
@@ -89,7 +101,7 @@ func (s *socket) receiveFrame(p []byte, wanted bool) (n int, files []*os.File, e
 			}
 		}
 	})
-	if received == unix.EAGAIN {
+	if errors.Is(err, os.ErrDeadlineExceeded) || err == nil && received == unix.EAGAIN {
 		return 0, nil, errImpatient
 	}
 	if err = errors.Join(err, received); err != nil {
@@ -123,8 +135,8 @@ func receivedFiles(oob []byte) ([]*os.File, error) {
 }
 
 // connect makes the worker's ends the descriptors firstDescriptor and the next of a process that is about to start. close is for
-// those ends, once it has.
-func connect(command *exec.Cmd) (l line, close func(), err error) {
+// those ends, once it has. polled is whether Go's poller waits for what comes by the first.
+func connect(command *exec.Cmd, polled bool) (l line, close func(), err error) {
 	var theirs []*os.File
 	close = func() {
 		for _, end := range theirs {
@@ -142,6 +154,12 @@ func connect(command *exec.Cmd) (l line, close func(), err error) {
 			return line{}, close, os.NewSyscallError("socketpair", err)
 		}
 		theirs = append(theirs, os.NewFile(uintptr(ends[1]), "worker"))
+		if polled {
+			if err := unix.SetNonblock(ends[0], true); err != nil {
+				return line{}, close, os.NewSyscallError("fcntl", err)
+			}
+			blocks = false
+		}
 		end, err := newSocket(ends[0], blocks)
 		if err != nil {
 			return line{}, close, err

@@ -54,7 +54,7 @@ func (p *pipes) patience(time.Duration) error { return nil }
 
 // connect makes the worker's end the standard streams of a process that is about to start. close is for that end, once it
 // has.
-func connect(command *exec.Cmd) (l line, close func(), err error) {
+func connect(command *exec.Cmd, _ bool) (l line, close func(), err error) {
 	input, err := command.StdinPipe()
 	if err != nil {
 		return line{}, func() {}, err

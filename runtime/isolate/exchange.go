@@ -320,7 +320,8 @@ func (x *exchange) ended(ctx context.Context, message []byte) error {
 		}
 	}
 	if x.command.Stats != nil && len(r.stats) > 0 {
-		if json.Unmarshal(r.stats, (*plainStats)(x.command.Stats)) != nil {
+		p := parser{rest: r.stats}
+		if p.fields(x.command.Stats); p.end() != nil {
 			return errProtocol
 		}
 	}

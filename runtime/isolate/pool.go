@@ -42,6 +42,9 @@ type Pool struct {
 	// Margin is how long after the end of its context or of its time a run may take to end before its worker is killed. 0: one
 	// second.
 	Margin time.Duration
+	// Busy says that many runs go on at the same time. Then Go's poller waits for all workers, not a thread for each: there are
+	// more runs in a second, each of which takes some microseconds longer. Linux only.
+	Busy bool
 	// Require refuses to run anything where landlock or seccomp are missing. Without it that is a warning.
 	Require bool
 	// Progress and Warn, if not nil, are told what runtime.Options says.

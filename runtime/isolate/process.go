@@ -58,12 +58,12 @@ func (p *Pool) startWorker(ctx context.Context, s *spec) (_ *worker, err error) 
 	w := &worker{dead: make(chan struct{})}
 	w.process = &exec.Cmd{Path: name, Args: []string{argument}, Env: []string{}, Stderr: &w.last, SysProcAttr: processAttributes()}
 	var started func()
-	w.line, started, err = connect(w.process)
+	w.line, started, err = connect(w.process, p.Busy)
 	if s.Brought {
 		s.brought.inherit(w.process)
 	}
 	if err == nil {
-		err = onStarter(w.process.Start)
+		err = onStarter(func() error { return unhurried(w.process.Start) })
 	}
 	started()
 	if err != nil {

@@ -14,6 +14,9 @@ import (
 
 func processAttributes() *syscall.SysProcAttr { return nil }
 
+// unhurried starts a process.
+func unhurried(start func() error) error { return start() }
+
 // holdsBack is whether output waits for company until the pool wants it, which it cannot tell here.
 const holdsBack = false
 

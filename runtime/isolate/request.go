@@ -2,7 +2,6 @@ package isolate
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"math"
@@ -22,7 +21,7 @@ type request struct {
 	hasEntrypoint    bool
 	Env              []string
 	Dir, User        string
-	limits           plainLimits
+	limits           runtime.Limits
 
 	stdin, stdout, stderr stream
 	input                 []byte // standard input, if that is carried
@@ -39,12 +38,6 @@ type request struct {
 	grace                              time.Duration
 	stoppable, fresh, stats, countFuel bool
 }
-
-// plainLimits are in JSON what they are in Go.
-type plainLimits runtime.Limits
-
-// plainStats are, too: the JSON of runtime.Stats is for people, and leaves things out.
-type plainStats runtime.Stats
 
 // stream says how a standard stream crosses.
 type stream byte
@@ -70,7 +63,7 @@ func newRequest(c *runtime.Cmd) (*request, []*os.File, error) {
 	}
 	r := &request{
 		Args: c.Args, Entrypoint: c.Entrypoint, hasEntrypoint: c.Entrypoint != nil, Env: c.Env, Dir: c.Dir, User: c.User,
-		limits: plainLimits(c.Limits), maxArguments: c.Calls.MaxArguments, maxResult: c.Calls.MaxResult, maxCalls: c.Calls.MaxRunning, signals: c.Signals != nil,
+		limits: c.Limits, maxArguments: c.Calls.MaxArguments, maxResult: c.Calls.MaxResult, maxCalls: c.Calls.MaxRunning, signals: c.Signals != nil,
 		seed: int(c.Seed), grace: c.Grace,
 		stoppable: c.Stoppable, fresh: c.Fresh, stats: c.Stats != nil, countFuel: c.CountFuel, files: c.Files, wanted: newWanted(c.Collect),
 	}
@@ -180,15 +173,7 @@ func (r *request) encode() ([]byte, error) {
 	for _, bound := range []int{r.maxArguments, r.maxResult, r.maxCalls} {
 		b = appendNumber(b, max(bound, 0))
 	}
-	limits := ""
-	if r.limits != (plainLimits{}) {
-		text, err := json.Marshal(r.limits)
-		if err != nil {
-			return nil, err
-		}
-		limits = string(text)
-	}
-	b = appendText(b, limits)
+	b = appendFields(b, &r.limits)
 	b = append(appendNumber(b, len(r.input)), r.input...)
 	return r.wanted.append(appendFiles(b, r.files)), nil
 }
@@ -215,16 +200,13 @@ func decodeRequest(message []byte) (*request, error) {
 	for _, bound := range []*int{&r.maxArguments, &r.maxResult, &r.maxCalls} {
 		*bound = p.number(math.MaxInt)
 	}
-	limits := p.bytes()
+	p.fields(&r.limits)
 	if r.input = bytes.Clone(p.bytes()); r.input == nil {
 		r.input = []byte{}
 	}
 	r.files, r.wanted = p.files(), p.wanted()
 	if err := p.end(); err != nil {
 		return nil, err
-	}
-	if len(limits) > 0 && json.Unmarshal(limits, &r.limits) != nil {
-		return nil, errMalformed
 	}
 	return r, nil
 }
@@ -233,7 +215,7 @@ func decodeRequest(message []byte) (*request, error) {
 func (r *request) command() *runtime.Cmd {
 	c := &runtime.Cmd{
 		Args: r.Args, Env: r.Env, Dir: r.Dir, User: r.User,
-		Limits: runtime.Limits(r.limits), Seed: uint64(r.seed), Grace: r.grace,
+		Limits: r.limits, Seed: uint64(r.seed), Grace: r.grace,
 		Stoppable: r.stoppable, Fresh: r.fresh, CountFuel: r.countFuel, Files: r.files, Collect: r.wanted.collection(),
 	}
 	c.Calls.MaxArguments, c.Calls.MaxResult, c.Calls.MaxRunning = r.maxArguments, r.maxResult, r.maxCalls
@@ -252,7 +234,7 @@ type result struct {
 	output     []byte // that goes with it
 	unprepared bool   // it has not begun: the worker has not loaded what it needs
 	failure    []byte // a runtime.Failure in JSON; empty: the run ended with status 0
-	stats      []byte // a runtime.Stats in JSON, if they were asked for
+	stats      []byte // the fields of a runtime.Stats, if they were asked for
 	files      []runtime.File
 	omitted    int // files that are wanted
 }

@@ -279,7 +279,7 @@ func (s *server) run(j *job) (ended result) {
 		ended.files, ended.omitted = c.Files, c.Omitted
 	}
 	if command.Stats != nil {
-		ended.stats, _ = json.Marshal((*plainStats)(command.Stats))
+		ended.stats = appendFields(nil, command.Stats)
 	}
 	return ended
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // version changes with the protocol. Both ends are the same executable, but for one that was replaced under way.
-const version = 1
+const version = 2
 
 // spec is what a worker prepares itself for.
 type spec struct {

@@ -3,6 +3,7 @@ package isolate
 import (
 	"encoding/binary"
 	"errors"
+	"reflect"
 )
 
 // errMalformed is what the other end is told off for.
@@ -24,6 +25,24 @@ func appendTexts(b []byte, list []string) []byte {
 
 func appendNumber[N ~int | ~int64 | ~uint8](b []byte, n N) []byte {
 	return binary.AppendUvarint(b, uint64(n))
+}
+
+// appendFields appends what a struct of numbers and switches has, in their order.
+func appendFields(b []byte, from any) []byte {
+	v := reflect.ValueOf(from).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i); {
+		case f.CanInt():
+			b = binary.AppendVarint(b, f.Int())
+		case f.CanUint():
+			b = binary.AppendUvarint(b, f.Uint())
+		case f.Bool():
+			b = append(b, 1)
+		default:
+			b = append(b, 0)
+		}
+	}
+	return b
 }
 
 // parser takes a message apart. After a failure all that it gives is zero.
@@ -81,6 +100,32 @@ func (p *parser) texts() []string {
 		}
 	}
 	return list
+}
+
+// fields gives what appendFields took.
+func (p *parser) fields(to any) {
+	v := reflect.ValueOf(to).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i); {
+		case f.CanInt():
+			n, size := binary.Varint(p.rest)
+			if size <= 0 || f.OverflowInt(n) {
+				p.fail()
+				return
+			}
+			p.rest = p.rest[size:]
+			f.SetInt(n)
+		case f.CanUint():
+			n := p.any()
+			if f.OverflowUint(n) {
+				p.fail()
+				return
+			}
+			f.SetUint(n)
+		default:
+			f.SetBool(p.number(1) == 1)
+		}
+	}
 }
 
 // end is the error, if there was one, or if something is left.
