@@ -58,8 +58,6 @@ type Engine struct {
 	sealed  atomic.Bool
 	alone   atomic.Bool // reads and writes no files any more
 
-	refused map[slotKey]error // why programs that were to be prepared cannot be run; guarded by mutex
-
 	mutex    sync.Mutex
 	programs map[slotKey]*slot
 
@@ -210,7 +208,7 @@ func (e *Engine) forget(d slotKey) {
 
 func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*program, error) {
 	if e.sealed.Load() {
-		return nil, e.sealedError(module)
+		return nil, errSealed
 	}
 	watch := stopwatch()
 	code, hit, err := e.machineCode(ctx, module)

@@ -122,7 +122,6 @@ func (s *sandbox) prepare(ctx context.Context, name string, module source, fresh
 	var stats Stats
 	module.meters, module.form = s.cmd.metering(), fresh
 	if _, err := s.engine.load(ctx, module, &stats); err != nil {
-		s.engine.refuse(module, err)
 		return notRunnable(name, err)
 	}
 	module.form = restorable
@@ -155,31 +154,6 @@ func (p *program) warm(ctx context.Context, image *boxImage, keep int) error {
 // Part has the engine keep to itself from now on: what it loads it compiles, in memory only. A process that is to compile what it does
 // not trust gives up its access to files before.
 func (e *Engine) Part() { e.alone.Store(true) }
-
-// refuse notes why a program cannot be run, for when the engine is sealed.
-func (e *Engine) refuse(module source, err error) {
-	var invalid *invalidModuleError
-	var unfit *unfitError
-	if !errors.As(err, &invalid) && !errors.As(err, &unfit) {
-		return
-	}
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
-	if e.refused == nil {
-		e.refused = map[slotKey]error{}
-	}
-	e.refused[slotKey{module.digest, module.form, module.meters}] = err
-}
-
-// sealedError is why a sealed engine does not load a module.
-func (e *Engine) sealedError(module source) error {
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
-	if err, ok := e.refused[slotKey{module.digest, module.form, module.meters}]; ok {
-		return err
-	}
-	return errSealed
-}
 
 // Seal makes the engine refuse programs that it has not loaded: a run that would start with one ends with a *NotPreparedError
 // before anything has happened.

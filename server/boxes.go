@@ -14,9 +14,10 @@ import (
 type Opened struct {
 	Root *oci.Rootfs
 
-	load   sync.Mutex
-	loaded map[*runtime.Engine]*runtime.Box
-	users  int // and one for each name that leads to it
+	foreign bool // it came with a request
+	load    sync.Mutex
+	loaded  map[*runtime.Engine]*runtime.Box
+	users   int // and one for each name that leads to it
 }
 
 // box is the box as an engine runs it.

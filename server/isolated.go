@@ -12,16 +12,20 @@ type Isolated struct{ Pool *isolate.Pool }
 
 // Run runs in a worker of the tenant.
 func (i Isolated) Run(ctx context.Context, b *Opened, tenant string, c *runtime.Cmd) error {
-	return i.Pool.Run(ctx, isolate.Box{Root: b.Root, Tenant: tenant}, c)
+	return i.Pool.Run(ctx, b.isolated(tenant), c)
 }
 
 // Open opens a session in a worker of the tenant, which may hold others of his.
 func (i Isolated) Open(ctx context.Context, b *Opened, tenant string, c *runtime.Cmd) (Session, error) {
-	s, err := i.Pool.Session(ctx, isolate.Box{Root: b.Root, Tenant: tenant}, c)
+	s, err := i.Pool.Session(ctx, b.isolated(tenant), c)
 	if err != nil {
 		return nil, err
 	}
 	return isolatedSession{s}, nil
+}
+
+func (o *Opened) isolated(tenant string) isolate.Box {
+	return isolate.Box{Root: o.Root, Tenant: tenant, Foreign: o.foreign}
 }
 
 type isolatedSession struct{ *isolate.Session }

@@ -70,7 +70,7 @@ func (p *programs) use(ctx context.Context, m module) (*Opened, func(), error) {
 		p.opened = map[*oci.Rootfs]*Opened{}
 	}
 	if p.opened[root] == nil {
-		p.opened[root] = &Opened{Root: root}
+		p.opened[root] = &Opened{Root: root, foreign: true}
 	}
 	return p.opened[root], release, nil
 }

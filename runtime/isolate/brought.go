@@ -164,11 +164,15 @@ func (l *broughtLayer) close() {
 // blame says of a worker that could not be started for what was brought that it cannot be run.
 func (l *broughtLayer) blame(err error) error {
 	var died *WorkerError
+	program := "program"
+	if l != nil {
+		program = l.program
+	}
 	switch {
 	case errors.Is(err, errSlowCompile):
-		return &runtime.NotExecutableError{Path: l.program, Reason: errSlowCompile.Error()}
+		return &runtime.NotExecutableError{Path: program, Reason: errSlowCompile.Error()}
 	case errors.As(err, &died):
-		return &runtime.NotExecutableError{Path: l.program, Reason: "compiling it: " + died.Reason}
+		return &runtime.NotExecutableError{Path: program, Reason: "compiling it: " + died.Reason}
 	}
 	return err
 }

@@ -109,9 +109,40 @@ func TestBroughtProgramIsTheTenants(t *testing.T) {
 			t.Errorf("%s: %d workers", key.tenant, len(class.idle))
 		}
 	}
-	entries, err := os.ReadDir(p.CacheDir)
-	if err != nil || len(p.classes) != 2 {
+	if len(p.classes) != 2 {
+		t.Errorf("%d classes", len(p.classes))
+	}
+	noCode(t, p.CacheDir)
+}
+
+// A box that comes from whoever asks is compiled as what runs bring is.
+func TestForeignBox(t *testing.T) {
+	p := newPool(t, &Pool{})
+	p.CacheDir = t.TempDir()
+	box := newBoxOf(t, "program", string(printing("hello\n")))
+	box.Foreign = true
+	var out bytes.Buffer
+	c := &runtime.Cmd{Args: []string{"/program"}, Stdout: &out}
+	if err := p.Run(t.Context(), box, c); err != nil || out.String() != "hello\n" {
+		t.Fatalf("%q, %v", out.String(), err)
+	}
+	noCode(t, p.CacheDir)
+	box.Foreign = false // the same box of somebody who is trusted
+	if err := p.Run(t.Context(), box, c); err != nil || len(p.classes) != 2 {
 		t.Errorf("%d classes, %v", len(p.classes), err)
+	}
+	p.compileTime, box.Foreign, box.Tenant = time.Nanosecond, true, "b"
+	if err := p.Run(t.Context(), box, c); runtime.ResultOf(err).Outcome != runtime.OutcomeNotExecutable {
+		t.Errorf("%v", err)
+	}
+}
+
+// noCode checks that there is no machine code in a cache.
+func noCode(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, entry := range entries {
 		if strings.HasSuffix(entry.Name(), ".code") {

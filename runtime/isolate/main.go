@@ -67,7 +67,7 @@ func work() error {
 	if asked.Early {
 		outcome = attempt(asked.Attempt)
 	}
-	if asked.Brought {
+	if asked.compilesBehindWalls() {
 		if err := s.compile(&asked); err != nil {
 			return s.sayReady(ready{Version: version, Error: err.Error(), Hint: hintOf(err)})
 		}
@@ -140,8 +140,13 @@ func (s *server) prepare(asked *spec) error {
 	if err := s.open(asked); err != nil {
 		return err
 	}
-	if err := s.load(asked); err != nil || !asked.Brought {
+	if asked.Foreign {
+		engine.Part()
+	} else if err := s.load(asked); err != nil {
 		return err
+	}
+	if !asked.Brought {
+		return nil
 	}
 	brought, err := openBrought()
 	if err != nil {

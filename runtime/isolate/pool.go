@@ -73,6 +73,9 @@ type Box struct {
 	Root *oci.Rootfs // must stay open as long as it is used
 	// Tenant keeps the runs of one apart from those of another: they never share a worker.
 	Tenant string
+	// Foreign says that the box comes from whoever asks for its runs. Its programs are compiled behind the worker's walls, and their
+	// code is not kept.
+	Foreign bool
 }
 
 // class is all workers that can stand in for each other.
@@ -86,7 +89,10 @@ type class struct {
 }
 
 // classKey is by which workers are told apart. brought is a digest of the programs that runs bring.
-type classKey struct{ image, tenant, mounts, brought string }
+type classKey struct {
+	image, tenant, mounts, brought string
+	foreign                        bool
+}
 
 // waiter waits for a worker of a class, or for the room to start one: nil.
 type waiter struct {
@@ -210,7 +216,7 @@ func (p *Pool) classOf(b Box, c *runtime.Cmd, programs []runtime.File) (*class, 
 	if err != nil {
 		return nil, err
 	}
-	key := classKey{image: b.Root.Digest.String(), tenant: b.Tenant, brought: digestOf(programs)}
+	key := classKey{image: b.Root.Digest.String(), tenant: b.Tenant, brought: digestOf(programs), foreign: b.Foreign}
 	if len(mounts)+len(preopens) > 0 {
 		text, err := json.Marshal([][]mountSpec{mounts, preopens})
 		if err != nil {
@@ -256,6 +262,7 @@ func (p *Pool) newClass(b Box, key classKey, mounts, preopens []mountSpec, progr
 		}
 		made.spec.Layers = append(made.spec.Layers, file)
 	}
+	made.spec.Foreign = b.Foreign
 	if len(programs) > 0 {
 		made.spec.Brought = true
 		if made.spec.brought, err = layBrought(b.Root, programs); err != nil {

@@ -72,14 +72,17 @@ func double(_ context.Context, arguments json.RawMessage) (any, error) {
 }
 
 // newBox is a box with a shell and utilities, which every box has, and one file.
-func newBox(t testing.TB) Box {
+func newBox(t testing.TB) Box { return newBoxOf(t, "hello", "hello\n") }
+
+// newBoxOf is one with another file.
+func newBoxOf(t testing.TB, path, contents string) Box {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "layer")
 	w, err := vfs.CreateLayer(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Add(vfs.Entry{Path: "hello", Mode: 0o644, Size: 6}, strings.NewReader("hello\n")); err != nil {
+	if err := w.Add(vfs.Entry{Path: path, Mode: 0o644, Size: int64(len(contents))}, strings.NewReader(contents)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {

@@ -40,7 +40,7 @@ const argument = "boxer-worker"
 
 // startWorker starts a process and waits until it has its walls.
 func (p *Pool) startWorker(ctx context.Context, s *spec) (_ *worker, err error) {
-	if s.Brought {
+	if s.compilesBehindWalls() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, cmp.Or(p.compileTime, compileTime), errSlowCompile)
 		defer cancel()

@@ -26,7 +26,8 @@ type spec struct {
 	Engine engineSpec
 
 	Sessions bool // it is to hold some
-	Brought  bool // by runs: a further layer, of programs to be compiled behind walls
+	Brought  bool // by runs: a further layer, of programs
+	Foreign  bool // the whole box is
 
 	Mounts   []mountSpec
 	Preopens []mountSpec
@@ -57,6 +58,9 @@ type ready struct {
 	Walls   []Wall
 	Outcome string // of an attempt
 }
+
+// compilesBehindWalls tells a worker that is to compile what nobody has reason to trust.
+func (s *spec) compilesBehindWalls() bool { return s.Brought || s.Foreign }
 
 func mountSpecs(c *runtime.Cmd) (mounts, preopens []mountSpec, err error) {
 	add := func(to *[]mountSpec, source, target string, readOnly bool) {

@@ -72,7 +72,7 @@ func loadFilter(s *spec, compiles bool) error {
 		fatalWhen = slices.DeleteFunc(fatalWhen, func(c seccomp.NameWithConditions) bool { return c.Name != "clone" })
 	}
 	return seccomp.LoadFilter(seccomp.Filter{
-		NoNewPrivs: compiles || !s.Brought, // else it is set, and cannot be any more
+		NoNewPrivs: compiles || !s.compilesBehindWalls(), // else it is set, and cannot be any more
 		Flag:       seccomp.FilterFlagTSync,
 		Policy: seccomp.Policy{
 			DefaultAction: seccomp.ActionErrno,

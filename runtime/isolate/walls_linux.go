@@ -181,7 +181,7 @@ func completeWalls(s *spec, walls []Wall) []Wall {
 
 // closeCalls leaves the system calls that a run needs (seccomp(2)).
 func closeCalls(s *spec) (string, error) {
-	if err := loadFilter(s, s.Brought); err != nil {
+	if err := loadFilter(s, s.compilesBehindWalls()); err != nil {
 		return "", err
 	}
 	if _, err := unix.Getpgid(0); err != unix.EPERM {
