@@ -215,7 +215,7 @@ func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*pro
 	if err != nil {
 		return nil, err
 	}
-	p, err := newProgram(e.wazero, code)
+	p, err := newProgram(ctx, e.wazero, code)
 	if err != nil {
 		code.Close(ctx)
 		return nil, err
@@ -273,6 +273,11 @@ func (e *invalidModuleError) Unwrap() error { return e.err }
 
 // compileModule compiles a module.
 func compileModule(ctx context.Context, r wazero.Runtime, module source, workers int) (*machineCode, error) {
+	if m, err := wasm.Parse(module.data); err != nil {
+		return nil, &invalidModuleError{err}
+	} else if _, err := fit(m); err != nil { // before much work is done for nothing
+		return nil, err
+	}
 	metered, err := module.metered()
 	if err != nil {
 		return nil, err

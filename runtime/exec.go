@@ -90,6 +90,9 @@ func (s *sandbox) runModule(ctx context.Context, found executable, c command) (e
 	if err != nil {
 		return fmt.Errorf("running %q: %w", found.path, err)
 	}
+	if p.ruby != nil {
+		ctx = context.WithValue(ctx, argsKey{}, c.args)
+	}
 	s.running.add(process)
 	defer s.running.remove(process)
 	defer func() {
@@ -108,6 +111,14 @@ func (s *sandbox) runModule(ctx context.Context, found executable, c command) (e
 	}
 	_, err = s.runOn(ctx, p, nil, &stats)
 	return ending(ctx, found.path, err)
+}
+
+// argsKey is where the command line of a library is in its context.
+type argsKey struct{}
+
+func argsOf(ctx context.Context) []string {
+	args, _ := ctx.Value(argsKey{}).([]string)
+	return args
 }
 
 func (s *sandbox) fetch(ctx context.Context, module source, stats *Stats) (*program, error) {

@@ -35,6 +35,7 @@ type instance struct {
 	ended   error             // of the last run
 
 	initialize, serves, start api.Function
+	ruby                      *rubyLibrary
 }
 
 // instantiate makes an instance in which nothing has run, but for the module's start function where there is no image.
@@ -62,6 +63,9 @@ func (p *program) instantiate(ctx context.Context, image *memory.Image, account 
 	}
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
 	ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(allocate))
+	if p.ruby != nil {
+		ctx, i.ruby = p.ruby.resolving(ctx), p.ruby
+	}
 	if i.module, err = p.wazero.InstantiateModule(ctx, p.compiled, config); err != nil {
 		return nil, err
 	}
@@ -170,6 +174,9 @@ func (i *instance) run(ctx context.Context) (err error) {
 		if function != nil && err == nil {
 			_, err = function.Call(ctx)
 		}
+	}
+	if err == nil && i.ruby != nil {
+		err = i.ruby.command(ctx, i, argsOf(ctx))
 	}
 	return err
 }

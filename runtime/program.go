@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 
 	"github.com/tetratelabs/wazero"
@@ -20,6 +21,7 @@ type program struct {
 	globals  []string // that it exports
 	knowsDir bool     // asks for its working directory; others start at "/"
 	pools    pools    // of instances, if it is restorable
+	ruby     *rubyLibrary
 }
 
 // unfitError says why a valid module is no program.
@@ -29,24 +31,15 @@ func (e *unfitError) Error() string { return e.reason }
 
 // newProgram looks at what the module imports and exports. The engine would tell as well, but to do so it writes an account
 // of every function.
-func newProgram(r wazero.Runtime, code *machineCode) (*program, error) {
+func newProgram(ctx context.Context, r wazero.Runtime, code *machineCode) (*program, error) {
 	m, err := wasm.Parse(code.shown)
 	if err != nil {
 		return nil, &invalidModuleError{err}
 	}
-	start, ok := m.Export("_start")
-	if !ok || start.Kind != wasm.ExternFunc {
-		return nil, &unfitError{"WebAssembly library: it exports no function _start"}
-	}
-	if t := m.FuncType(start.Index); t.Params.Len+t.Results.Len > 0 {
-		return nil, &unfitError{"its function _start takes or returns values; WASI's does neither"}
-	}
-	for _, memory := range m.Memories {
-		if memory.Shared { // there are no threads to share it with, and who waits for one waits in the engine, for ever
-			return nil, &unfitError{"its memory is shared between threads, which programs do not have"}
-		}
-	}
 	p := &program{wazero: r, compiled: code.CompiledModule}
+	if p.ruby, err = fit(m); err != nil {
+		return nil, err
+	}
 	for _, e := range m.Exports {
 		if e.Kind == wasm.ExternGlobal {
 			p.globals = append(p.globals, e.Name)
@@ -56,6 +49,9 @@ func newProgram(r wazero.Runtime, code *machineCode) (*program, error) {
 	for _, i := range m.Imports {
 		switch i.Kind {
 		case wasm.ExternFunc:
+			if p.ruby != nil && (i.Module == rubyHostModule || i.Module == canonicalABIModule) {
+				continue
+			}
 			if err := host.provide(r, i, m.Types[i.Type]); err != nil {
 				return nil, err
 			}
@@ -64,7 +60,30 @@ func newProgram(r wazero.Runtime, code *machineCode) (*program, error) {
 			return nil, &unfitError{fmt.Sprintf("it imports the memory %q.%q; a program brings its own", i.Module, i.Name)}
 		}
 	}
+	if p.ruby != nil {
+		return p, p.ruby.provide(ctx, r, m)
+	}
 	return p, nil
+}
+
+// fit says whether a module is one that can be started: a command, or Ruby.
+func fit(m *wasm.Module) (*rubyLibrary, error) {
+	for _, memory := range m.Memories {
+		if memory.Shared { // there are no threads to share it with, and who waits for one waits in the engine, for ever
+			return nil, &unfitError{"its memory is shared between threads, which programs do not have"}
+		}
+	}
+	start, ok := m.Export("_start")
+	if !ok || start.Kind != wasm.ExternFunc {
+		if ruby := newRubyLibrary(m); ruby != nil {
+			return ruby, nil
+		}
+		return nil, &unfitError{"WebAssembly library: it exports no function _start"}
+	}
+	if t := m.FuncType(start.Index); t.Params.Len+t.Results.Len > 0 {
+		return nil, &unfitError{"its function _start takes or returns values; WASI's does neither"}
+	}
+	return nil, nil
 }
 
 // hostFunctions are what the host's modules have, as far as they have been asked for.
