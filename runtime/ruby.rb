@@ -12,7 +12,7 @@ proc do
   rescue SystemExit => error
     status = error.status
   rescue Exception => error
-    error.backtrace&.reject! { |line| line.start_with?("eval:") }
+    error.backtrace&.reject! { |line| line.start_with?("eval:") || line.end_with?("in 'Kernel.eval'", "in 'Kernel#load'") }
     $stderr.write(error.full_message(highlight: false))
     status = 1
   end

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	"boxer.dev/oci"
 	"boxer.dev/runtime"
 	"boxer.dev/runtime/isolate"
 )
@@ -39,7 +40,7 @@ func (s isolatedSession) Fork(ctx context.Context) (Session, error) {
 }
 
 // Forget ends the workers of a box.
-func (i Isolated) Forget(b *Opened) { i.Pool.Forget(b.Root) }
+func (i Isolated) Forget(root *oci.Rootfs) { i.Pool.Forget(root) }
 
 // Here runs in this process.
 type Here struct{ Engine *runtime.Engine }

@@ -18,7 +18,7 @@ import (
 type ProgramRunner interface {
 	Runner
 	// Forget lets go of what is kept for a box that nobody runs any more.
-	Forget(b *Opened)
+	Forget(root *oci.Rootfs)
 }
 
 // maxModule bounds modules in the directories of Options.WasmDirs, in bytes.
@@ -34,7 +34,14 @@ type programs struct {
 	directories modules.Directories
 
 	mutex  sync.Mutex
-	opened map[*oci.Rootfs]*Opened
+	opened map[program]*Opened
+}
+
+// program is a module that is kept. What the operator put into a directory is trusted as an image of the store is, the same bytes in a
+// request are not.
+type program struct {
+	root    *oci.Rootfs
+	foreign bool
 }
 
 func (p *programs) configure(o Options) {
@@ -67,12 +74,13 @@ func (p *programs) use(ctx context.Context, m module) (*Opened, func(), error) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if p.opened == nil {
-		p.opened = map[*oci.Rootfs]*Opened{}
+		p.opened = map[program]*Opened{}
 	}
-	if p.opened[root] == nil {
-		p.opened[root] = &Opened{Root: root, foreign: true}
+	key := program{root, m.path == ""}
+	if p.opened[key] == nil {
+		p.opened[key] = &Opened{Root: root, foreign: key.foreign}
 	}
-	return p.opened[root], release, nil
+	return p.opened[key], release, nil
 }
 
 func (p *programs) find(m module) (modules.Digest, func() ([]byte, error), error) {
@@ -102,12 +110,11 @@ func (p *programs) find(m module) (modules.Digest, func() ([]byte, error), error
 // dropped lets go of what there is of a module that is no longer kept.
 func (p *programs) dropped(root *oci.Rootfs) {
 	p.mutex.Lock()
-	o := p.opened[root]
-	delete(p.opened, root)
-	p.mutex.Unlock()
-	if o != nil {
-		p.runner.Forget(o)
+	for _, foreign := range []bool{true, false} {
+		delete(p.opened, program{root, foreign})
 	}
+	p.mutex.Unlock()
+	p.runner.Forget(root)
 }
 
 // notReady is the end of a run whose program took too long to be compiled.
