@@ -70,13 +70,7 @@ func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request) error {
 // ran counts a run.
 func (m *metrics) ran(outcome runtime.Outcome, stats *runtime.Stats) {
 	m.runs.WithLabelValues(string(outcome)).Inc()
-	for _, p := range []struct {
-		name string
-		took time.Duration
-	}{
-		{"lookup", stats.Lookup}, {"compile", stats.Compile}, {"load", stats.Load}, {"restore", stats.Restore},
-		{"instantiate", stats.Instantiate}, {"run", stats.Run}, {"total", stats.Total},
-	} {
+	for _, p := range append(phasesOf(stats), phase{"total", stats.Total}) {
 		if p.took > 0 {
 			m.phases.WithLabelValues(p.name).Observe(p.took.Seconds())
 		}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"boxer.dev/runtime"
 )
 
@@ -60,7 +62,7 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		}
 		w.Header().Set("X-Request-Id", n.id)
 		watched := &watchedWriter{ResponseWriter: w}
-		r = r.WithContext(context.WithValue(r.Context(), notesName{}, n))
+		r, span := s.tracer.request(r.WithContext(context.WithValue(r.Context(), notesName{}, n)), n.id)
 		defer func() {
 			if failure := recover(); failure != nil && failure != http.ErrAbortHandler {
 				s.options.Logger.Error("panic", "request_id", n.id, "panic", failure, "stack", string(debug.Stack()))
@@ -68,7 +70,7 @@ func (s *Server) observed(next http.Handler) http.Handler {
 					s.fail(watched, r, errPanic)
 				}
 			}
-			s.account(r, n, watched, time.Since(began))
+			s.account(r, n, watched, span, time.Since(began))
 		}()
 		next.ServeHTTP(watched, r)
 	})
@@ -77,13 +79,14 @@ func (s *Server) observed(next http.Handler) http.Handler {
 var errPanic = errors.New("the server panicked")
 
 // account writes a request's line, and counts it.
-func (s *Server) account(r *http.Request, n *notes, w *watchedWriter, took time.Duration) {
+func (s *Server) account(r *http.Request, n *notes, w *watchedWriter, span trace.Span, took time.Duration) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK
 	}
+	answered(span, n.route, status)
 	s.metrics.requests.WithLabelValues(n.route, strconv.Itoa(status)).Inc()
 	s.metrics.latency.WithLabelValues(n.route).Observe(took.Seconds())
 	level := slog.LevelInfo
@@ -100,9 +103,13 @@ func (s *Server) account(r *http.Request, n *notes, w *watchedWriter, took time.
 		slog.String("request_id", n.id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", status),
 		slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.Int64("bytes", w.bytes), slog.String("client", r.RemoteAddr),
 	}
-	for name, value := range map[string]string{"key": n.key, "run": n.run, "outcome": string(n.outcome), "problem": n.problem} {
-		if value != "" {
-			attributes = append(attributes, slog.String(name, value))
+	traced := ""
+	if c := span.SpanContext(); c.HasTraceID() {
+		traced = c.TraceID().String()
+	}
+	for _, a := range [][2]string{{"key", n.key}, {"run", n.run}, {"outcome", string(n.outcome)}, {"problem", n.problem}, {"trace_id", traced}} {
+		if a[1] != "" {
+			attributes = append(attributes, slog.String(a[0], a[1]))
 		}
 	}
 	if n.err != nil {

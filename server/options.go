@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"boxer.dev/oci"
 	"boxer.dev/runtime"
 	"boxer.dev/server/internal/admission"
@@ -55,6 +57,8 @@ type Options struct {
 	Version string
 	// Profiling serves /debug/pprof/.
 	Profiling bool
+	// Traces has spans of requests, of their waiting and of what they run. Nil: there are none.
+	Traces trace.TracerProvider
 	// Logger is told of requests, by one line each. Nil: nobody.
 	Logger *slog.Logger
 	// Timeouts bound slow clients.

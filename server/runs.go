@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
+	"go.opentelemetry.io/otel/trace"
 
 	"boxer.dev/runtime"
 )
@@ -130,7 +132,10 @@ func (s *Server) run(ctx context.Context, r *http.Request, ask *runRequest, comm
 		defer cancel()
 		ctx = late
 	}
+	began := time.Now()
+	ctx, span := s.tracer.start(ctx, "execute", trace.WithTimestamp(began))
 	result := s.ended(r, ask, command, s.options.Runner.Run(ctx, box, key, command))
+	s.tracer.ran(ctx, span, began, ask.ID, result.Result, command.Stats)
 	if r.Context().Err() != nil {
 		return nil, errGone
 	}

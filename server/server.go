@@ -28,6 +28,7 @@ type Server struct {
 	sessions    sessions
 	running     running
 	metrics     *metrics
+	tracer      *tracer
 	tools       *mcp.Server
 
 	life     context.Context // ends when what is going on is to be cut off
@@ -47,7 +48,7 @@ func New(o Options) *Server {
 	s.work, s.bodies = o.gates()
 	s.boxes.open = o.Boxes.Open
 	s.programs.configure(o)
-	s.metrics = newMetrics(s)
+	s.metrics, s.tracer = newMetrics(s), newTracer(o.Traces)
 	s.mux = http.NewServeMux()
 	s.tools = s.newMCP()
 	s.toolHandler = s.tools.Handler()

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"boxer.dev/runtime"
 )
 
@@ -245,14 +247,18 @@ func (s *Server) execute(ctx context.Context, r *http.Request, code string, e ru
 		return nil, err
 	}
 	defer leave()
+	began := time.Now()
+	ctx, span := s.tracer.start(ctx, "execute", trace.WithTimestamp(began))
 	value, err := x.live.Execute(ctx, code, e)
 	x.mutex.Lock()
 	x.ran++
 	x.mutex.Unlock()
 	if value == nil {
+		s.tracer.ran(ctx, span, began, x.id, runtime.ResultOf(err), nil)
 		return nil, s.gone(x, err)
 	}
 	result := newExecuteResult(x.id, value, err)
+	s.tracer.ran(ctx, span, began, x.id, result.Result, nil)
 	result.Hint = s.hint(result.Result)
 	if result.Ended {
 		s.sessions.remove(x)

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"boxer.dev/runtime"
 	"boxer.dev/server/internal/admission"
 )
@@ -47,6 +49,8 @@ func (s *Server) begin(ctx context.Context, key string) (done func(), err error)
 
 func (s *Server) turn(ctx context.Context, place *admission.Place) (done func(), err error) {
 	began := time.Now()
+	_, span := s.tracer.start(ctx, "queue", trace.WithTimestamp(began))
+	defer span.End()
 	if err := place.Turn(ctx); err != nil {
 		place.Leave()
 		return nil, err

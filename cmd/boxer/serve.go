@@ -146,6 +146,11 @@ func (a *app) serve(ctx context.Context, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	closeTraces, err := o.trace(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeTraces()
 	closeRunner, err := a.runner(ctx, &o)
 	if err != nil {
 		return err
