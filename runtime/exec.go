@@ -150,12 +150,14 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 		return false, err
 	}
 	s.begin()
+	stop := i.urge(ctx)
 	if served, err = i.serve(ctx); served {
 		err = i.run(ctx)
 		if image != nil {
 			stats.Restored++
 		}
 	}
+	stop()
 	tank.drain(i)
 	stats.Run += watch()
 	stats.PeakMemory = max(stats.PeakMemory, bytesOf(i.module.Memory()))

@@ -107,9 +107,8 @@ func deliver(ctx context.Context, mod api.Module) {
 		return
 	}
 	if counter, ok := mod.ExportedGlobal(wasm.CounterExport).(api.MutableGlobal); ok {
-		was := counter.Get()
-		counter.Set(signalSlice)
-		defer func() { counter.Set(was) }()
+		was := setCounter(counter, signalSlice)
+		defer func() { setCounter(counter, was) }()
 	}
 	wasi.Deliver(ctx, mod)
 }

@@ -302,7 +302,12 @@ func (s *Session) bounded(ctx context.Context, e Execution, call func(context.Co
 	box.running.add(s.process)
 	defer box.running.remove(s.process)
 	box.begin()
+	stop := func() {}
+	if s.live != nil {
+		stop = s.live.urge(ctx)
+	}
 	err = call(ctx)
+	stop()
 	if s.live != nil {
 		tank.drain(s.live)
 		s.live.stopCounting()
