@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,28 +24,29 @@ import (
 	"boxer.dev/runtime/wasi"
 )
 
+var codeDir string // of machine code, which the tests share
+
+func TestMain(m *testing.M) {
+	var err error
+	if codeDir, err = os.MkdirTemp("", "boxer-python"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(codeDir)
+	os.Exit(code)
+}
+
 // open unpacks the base's layers.
 func open(t *testing.T) *oci.Rootfs {
 	t.Helper()
-	layout, err := bases.Layout(bases.Python)
-	if err != nil {
-		t.Fatalf("%v\nhint: %s", err, bases.NotBuiltHint)
-	}
-	index, err := oci.ReadLayout(layout)
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err := index.Find("python:3.13")
-	if err != nil {
-		t.Fatal(err)
-	}
 	store, err := oci.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := store.Rootfs(img)
+	root, err := bases.Open(bases.Python, store)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\nhint: %s", err, bases.NotBuiltHint)
 	}
 	t.Cleanup(func() { root.Close() })
 	return root
@@ -69,8 +71,10 @@ type result struct {
 func box(t *testing.T) func(*testing.T, run) result   { return boxed(t, false) }
 func fresh(t *testing.T) func(*testing.T, run) result { return boxed(t, true) }
 
-func boxed(t *testing.T, fresh bool) func(*testing.T, run) result {
-	engine, err := runtime.New(t.Context(), runtime.Options{})
+// load makes the base a box.
+func load(t *testing.T) *runtime.Box {
+	t.Helper()
+	engine, err := runtime.New(t.Context(), runtime.Options{CacheDir: codeDir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +83,11 @@ func boxed(t *testing.T, fresh bool) func(*testing.T, run) result {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return loaded
+}
+
+func boxed(t *testing.T, fresh bool) func(*testing.T, run) result {
+	loaded := load(t)
 	return func(t *testing.T, r run) result {
 		var stdout, stderr bytes.Buffer
 		cmd := &runtime.Cmd{
@@ -259,14 +268,17 @@ var endings = map[string]string{
 	"modules cleared":       "import sys\nsys.modules.clear(); print(1)",
 }
 
-// TestEndsAsPythonDoes holds runs that continue the base's memory image against runs of an interpreter started anew.
+// TestEndsAsPythonDoes holds runs that continue the base's memory image, with its streams and with streams made anew,
+// against runs of an interpreter started anew.
 func TestEndsAsPythonDoes(t *testing.T) {
 	continued, anew := box(t), fresh(t)
 	for name, source := range endings {
-		t.Run(name, func(t *testing.T) {
-			r := run{args: []string{"-c", source}}
-			compare(t, anew(t, r), continued(t, r))
-		})
+		for _, env := range [][]string{nil, {"PYTHONUNBUFFERED=1"}} {
+			t.Run(strings.Join(append([]string{name}, env...), ", "), func(t *testing.T) {
+				r := run{args: []string{"-c", source}, env: env}
+				compare(t, anew(t, r), continued(t, r))
+			})
+		}
 	}
 }
 

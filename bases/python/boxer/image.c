@@ -62,19 +62,22 @@ static PyStatus failed(const char *what)
 	return PyStatus_Error(what);
 }
 
-// freeze takes all objects out of the collector's sight, so that it does not write to them: all but __main__, which goes
-// with the program's objects.
-static void freeze(void)
+void set_objects_aside(void)
 {
 	PyObject *main = PyImport_AddModule("__main__");
 	PyObject *names = main ? PyModule_GetDict(main) : NULL;
 
-	PyGC_Collect();
 	_PyGC_Freeze(_PyInterpreterState_GET());
 	for (int i = 0; main && i < 2; i++) {
 		PyObject_GC_UnTrack(i ? names : main);
 		PyObject_GC_Track(i ? names : main);
 	}
+}
+
+static void freeze(void)
+{
+	PyGC_Collect();
+	set_objects_aside();
 	settle_memory();
 }
 

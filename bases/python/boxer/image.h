@@ -6,6 +6,12 @@
 
 #include <stddef.h>
 
+// image.c
+
+// set_objects_aside takes all objects out of the collector's sight, so that it does not write to them and they do not count
+// as the program's: all but __main__, which goes with the program's objects.
+void set_objects_aside(void);
+
 // commandline.c: what a run is asked to execute, recognised without Python's own reading of its configuration.
 
 enum target { target_input, target_command, target_module, target_file };

@@ -45,10 +45,16 @@ int capture_streams(void)
 PyStatus renew_streams(int anew)
 {
 	int same = !anew;
+	PyStatus status;
 
 	for (int fd = 0; fd < 3 && same; fd++) {
 		struct kind now = kind_of(fd);
 		same = alike(&now, &captured[fd]);
 	}
-	return same ? PyStatus_Ok() : init_sys_streams(_PyThreadState_GET());
+	if (same)
+		return PyStatus_Ok();
+	status = init_sys_streams(_PyThreadState_GET());
+	// They are flushed at the end; that they would also be when they are destroyed is no reason to destroy anything.
+	set_objects_aside();
+	return status;
 }
