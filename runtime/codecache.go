@@ -173,23 +173,37 @@ func (c *codeCache) path(d digest, suffix string, more ...byte) string {
 }
 
 // engineVersion is wazero's version in this executable, or "" if it cannot be told, in which case there is no cache. Test
-// binaries record no versions, but the names of source files have them.
+// binaries record no versions, but the names of source files have them; so has the folder of a patched copy
+// (internal/wazero/prepare.sh).
 var engineVersion = sync.OnceValue(func() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, module := range info.Deps {
 			switch {
 			case module.Path != wazeroModule:
-			case module.Replace != nil:
-				return module.Replace.Version
-			default:
+			case module.Replace == nil:
 				return module.Version
+			case strings.HasPrefix(module.Replace.Version, "v"):
+				return module.Replace.Version
+			default: // a folder
+				return versionIn(module.Replace.Path)
 			}
 		}
 	}
 	file, _ := goruntime.FuncForPC(reflect.ValueOf(wazero.NewRuntime).Pointer()).FileLine(0)
-	_, version, _ := strings.Cut(filepath.ToSlash(file), wazeroModule+"@")
+	return versionIn(file)
+})
+
+// versionIn is the version of wazero that a path names, or "".
+func versionIn(path string) string {
+	_, version, _ := strings.Cut(filepath.ToSlash(path), wazeroModule+"@")
 	version, _, _ = strings.Cut(version, "/")
 	return version
-})
+}
+
+// upstream is the version of wazero that a patched one is a copy of.
+func upstream(version string) string {
+	version, _, _ = strings.Cut(version, "-boxer.")
+	return version
+}
 
 const wazeroModule = "github.com/tetratelabs/wazero"

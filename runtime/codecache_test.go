@@ -230,7 +230,7 @@ func TestEngineFilesAreUnderstood(t *testing.T) {
 	if e := answerEntry(t, t.TempDir()); e.code.segment.size == 0 {
 		t.Errorf("the code was not found: %+v", e)
 	}
-	if version := engineVersion(); version != mappingEngine {
+	if version := upstream(engineVersion()); version != mappingEngine {
 		t.Errorf("wazero is %s, but it is %s that was looked at: read there how it loads code, and say so in hook.go", version, mappingEngine)
 	}
 }
@@ -489,5 +489,23 @@ func TestCacheOpenToOthersIsRefused(t *testing.T) {
 	newEngine(t, Options{CacheDir: made})
 	if info, err := os.Stat(made); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("a cache that was made: %v, %v", info.Mode(), err)
+	}
+}
+
+// TestEngineVersionOfFolder: machine code of wazero as it is must not be taken for that of a patched copy, nor of one patch
+// for that of another.
+func TestEngineVersionOfFolder(t *testing.T) {
+	for folder, want := range map[string]string{
+		"/go/pkg/mod/github.com/tetratelabs/wazero@v1.12.0/runtime.go":                           "v1.12.0",
+		"./internal/wazero/patched/github.com/tetratelabs/wazero@v1.12.0-boxer.0123456789ab":     "v1.12.0-boxer.0123456789ab",
+		"/b/internal/wazero/patched/github.com/tetratelabs/wazero@v1.12.0-boxer.0123/runtime.go": "v1.12.0-boxer.0123",
+		"../wazero": "",
+	} {
+		if got := versionIn(folder); got != want {
+			t.Errorf("%s: %q, want %q", folder, got, want)
+		}
+	}
+	if got := upstream("v1.12.0-boxer.0123"); got != "v1.12.0" {
+		t.Errorf("upstream: %s", got)
 	}
 }

@@ -90,7 +90,7 @@ func (h *hook) Get([32]byte) (content io.ReadCloser, ok bool, err error) {
 	if h.code == nil {
 		return nil, false, nil
 	}
-	return &engineReader{parts: *h.code, maps: engineVersion() == mappingEngine}, true, nil
+	return &engineReader{parts: *h.code, maps: upstream(engineVersion()) == mappingEngine}, true, nil
 }
 
 // Add takes the code of what was compiled.
