@@ -38,3 +38,22 @@ func BenchmarkPythonHello(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTool is a call of a tool that runs nothing, over HTTP: what the protocol costs.
+func BenchmarkTool(b *testing.B) {
+	s := New(Options{Boxes: noBoxes, Runner: runnerFunc(printing)})
+	defer s.Close()
+	h := httptest.NewServer(s.Handler())
+	defer h.Close()
+	for b.Loop() {
+		request := message(b.Context(), b, h.URL, toolCall, toolHeaders...)
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if body, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != 200 {
+			b.Fatal(err, string(body))
+		}
+		answer.Body.Close()
+	}
+}

@@ -96,7 +96,7 @@ func TestToolsWithoutSessions(t *testing.T) {
 }
 
 // message is one of the protocol.
-func message(ctx context.Context, t *testing.T, url, body string, headers ...string) *http.Request {
+func message(ctx context.Context, t testing.TB, url, body string, headers ...string) *http.Request {
 	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, "POST", url+"/mcp", strings.NewReader(body))
 	if err != nil {
