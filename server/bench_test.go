@@ -46,7 +46,7 @@ func BenchmarkTool(b *testing.B) {
 	h := httptest.NewServer(s.Handler())
 	defer h.Close()
 	for b.Loop() {
-		request := message(b.Context(), b, h.URL, toolCall, toolHeaders...)
+		request := message(b.Context(), b, h.URL, callMessage, messageHeaders...)
 		answer, err := http.DefaultClient.Do(request)
 		if err != nil {
 			b.Fatal(err)

@@ -14,10 +14,10 @@ import (
 	"boxer.dev/runtime"
 )
 
-// toolCall is a call of run_python as it is sent. The version is one in which the end of a connection is not the end of a call.
-const toolCall = `{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "run_python", "arguments": {"code": "text"}}}`
+// callMessage is a call of run_python as it is sent. The version is one in which the end of a connection is not the end of a call.
+const callMessage = `{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "run_python", "arguments": {"code": "text"}}}`
 
-var toolHeaders = []string{"Accept: application/json, text/event-stream", "Mcp-Protocol-Version: 2025-06-18"}
+var messageHeaders = []string{"Accept: application/json, text/event-stream", "Mcp-Protocol-Version: 2025-06-18"}
 
 // bearer shows a token with each request.
 type bearer string
@@ -62,7 +62,7 @@ func TestToolsOfKeys(t *testing.T) {
 	o := Options{Tokens: []Token{{"ann", "ann-secret-0123456"}, {"bob", "bob-secret-0123456"}}, Rate: 0.001, Burst: 1}
 	o.Runner = tenantRunner{func(tenant string) { tenants <- tenant }}
 	url, _ := start(t, o)
-	answer, body := call(t, "POST", url+"/mcp", toolCall, toolHeaders...)
+	answer, body := call(t, "POST", url+"/mcp", callMessage, messageHeaders...)
 	wantProblem(t, answer, body, 401, "unauthorized")
 	for _, name := range []string{"ann", "bob"} {
 		client := connected(t, url, name+"-secret-0123456")
@@ -115,7 +115,7 @@ func TestToolsOutlivedByRun(t *testing.T) {
 	program := newGated()
 	url, s := start(t, Options{Runner: program})
 	ctx, leave := context.WithCancel(t.Context())
-	request := message(ctx, t, url, toolCall, toolHeaders...)
+	request := message(ctx, t, url, callMessage, messageHeaders...)
 	come := make(chan error, 1)
 	go func() {
 		_, err := http.DefaultClient.Do(request)
@@ -150,11 +150,11 @@ func TestToolsDNSRebinding(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			test.options.Runner = runnerFunc(printing)
 			url, _ := start(t, test.options)
-			headers := append([]string{}, toolHeaders...)
+			headers := append([]string{}, messageHeaders...)
 			for _, h := range test.headers {
 				headers = append(headers, strings.ReplaceAll(h, "HOST", strings.TrimPrefix(url, "http://")))
 			}
-			answer, body := call(t, "POST", url+"/mcp", toolCall, headers...)
+			answer, body := call(t, "POST", url+"/mcp", callMessage, headers...)
 			if test.code != "" {
 				wantProblem(t, answer, body, test.status, test.code)
 			} else if answer.StatusCode != test.status || !strings.Contains(body, `"text":"text"`) {
@@ -179,11 +179,11 @@ func TestToolsMalformed(t *testing.T) {
 		{"GET", "", 405},
 		{"DELETE", "", 405},
 	} {
-		if answer, body := call(t, test.method, url+"/mcp", test.body, toolHeaders...); answer.StatusCode != test.status {
+		if answer, body := call(t, test.method, url+"/mcp", test.body, messageHeaders...); answer.StatusCode != test.status {
 			t.Errorf("%s %.20s: %d %s", test.method, test.body, answer.StatusCode, body)
 		}
 	}
-	if answer, body := call(t, "POST", url+"/mcp", "["+toolCall+"]", toolHeaders...); answer.StatusCode != 400 {
+	if answer, body := call(t, "POST", url+"/mcp", "["+callMessage+"]", messageHeaders...); answer.StatusCode != 400 {
 		t.Errorf("a batch: %d %s", answer.StatusCode, body)
 	}
 }
@@ -196,9 +196,9 @@ func TestToolsBatchIsBounded(t *testing.T) {
 	t.Cleanup(finish)
 	var batch []string
 	for i := range 5 {
-		batch = append(batch, strings.Replace(toolCall, `"id": 1`, fmt.Sprintf(`"id": %d`, i), 1))
+		batch = append(batch, strings.Replace(callMessage, `"id": 1`, fmt.Sprintf(`"id": %d`, i), 1))
 	}
-	come := background(t, "POST", url+"/mcp", "["+strings.Join(batch, ",")+"]", toolHeaders[0])
+	come := background(t, "POST", url+"/mcp", "["+strings.Join(batch, ",")+"]", messageHeaders[0])
 	<-program.begun
 	until(t, func() bool {
 		return s.work.Waiting() == 1 && strings.Contains(metricsOf(t, url), `boxer_problems_total{code="too_many_requests"} 3`)
@@ -214,7 +214,7 @@ func TestToolsAreNotWaitedFor(t *testing.T) {
 	url, _ := start(t, Options{Runner: runnerFunc(printing)})
 	request := message(t.Context(), t, url, `{"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": {"notifications": {"toolsListChanged": true},
 		"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}}}`,
-		toolHeaders[0], "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: subscriptions/listen")
+		messageHeaders[0], "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: subscriptions/listen")
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
