@@ -41,6 +41,7 @@ const (
 	failedTrap          = "trap"
 	failedMissing       = "missing"
 	failedKilled        = "killed"
+	failedPlace         = "place"
 	failedStopped       = "stopped" // by the end of its context
 	failedOtherwise     = "error"
 )
@@ -55,6 +56,7 @@ func FailureOf(err error) *Failure {
 		limit         *LimitError
 		missing       *capability.MissingError
 		killed        *KilledError
+		place         *PlaceError
 	)
 	f := &Failure{Kind: failedOtherwise, Text: err.Error(), Hint: hintOf(err)}
 	switch {
@@ -72,6 +74,8 @@ func FailureOf(err error) *Failure {
 		f.Kind, f.Need, f.Half = failedMissing, &missing.Need, missing.Half
 	case errors.As(err, &killed):
 		f.Kind, f.Status = failedKilled, killed.Status
+	case errors.As(err, &place):
+		f.Kind, f.Program, f.Reason = failedPlace, place.Path, place.Err.Error()
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		f.Kind = failedStopped
 	}
@@ -110,6 +114,8 @@ func (f *Failure) Err(ctx context.Context) error {
 		return &TrapError{Program: f.Program, Reason: f.Reason, Frames: f.Frames, Want: want}
 	case f.Kind == failedMissing && f.Need != nil:
 		return &capability.MissingError{Need: *f.Need, Half: f.Half}
+	case f.Kind == failedPlace:
+		return &PlaceError{Path: f.Program, Err: &crossedError{text: f.Reason}}
 	case f.Kind == failedKilled && ctx.Err() == nil:
 		return &crossedError{f.Text, f.Hint, errors.Join(context.Canceled, &KilledError{f.Text, f.Status & 0xff})}
 	case (f.Kind == failedStopped || f.Kind == failedKilled) && ctx.Err() != nil:

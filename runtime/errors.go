@@ -24,6 +24,15 @@ const (
 	StatusCPU           = 154
 )
 
+// PlaceError says that a run could not begin for a path that it was given: of a file to begin with, or its working directory.
+type PlaceError struct {
+	Path string
+	Err  error
+}
+
+func (e *PlaceError) Error() string { return fmt.Sprintf("%q: %v", e.Path, e.Err) }
+func (e *PlaceError) Unwrap() error { return e.Err }
+
 // ExitError is the end of a program with a status other than 0: its own decision, not a failure of boxer.
 type ExitError struct {
 	Code int // 1 to 255; 128 + n if signal n ended the program

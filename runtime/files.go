@@ -53,7 +53,7 @@ func bring(tree *vfs.FS, dir string, files []File, who user) error {
 	for _, file := range files {
 		name := absolute(dir, file.Path)
 		if err := makeDirs(tree, path.Dir(name), who); err != nil {
-			return fmt.Errorf("bringing %q: %w", file.Path, err)
+			return fmt.Errorf("bringing a file: %w", &PlaceError{file.Path, err})
 		}
 		mode := file.Mode.Perm()
 		if mode == 0 {
@@ -64,7 +64,7 @@ func bring(tree *vfs.FS, dir string, files []File, who user) error {
 			err = tree.Chown(name, int(who.uid), int(who.gid))
 		}
 		if err != nil {
-			return fmt.Errorf("bringing %q: %w", file.Path, err)
+			return fmt.Errorf("bringing a file: %w", &PlaceError{file.Path, err})
 		}
 	}
 	return nil

@@ -193,7 +193,7 @@ func (b *Box) command(s *sandbox, c *Cmd) (command, error) {
 	}
 	dir := b.dir(c)
 	if err := s.tree.MkdirAll(dir, 0o755); err != nil {
-		return command{}, fmt.Errorf("working directory %q: %w", dir, err)
+		return command{}, fmt.Errorf("making the working directory: %w", &PlaceError{dir, err})
 	}
 	return command{
 		args: argv, env: b.environ(c), dir: dir, user: who, umask: defaultUmask,

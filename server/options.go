@@ -98,6 +98,7 @@ type BoxInfo struct {
 	Digest  string    `json:"digest"`
 	Created time.Time `json:"created,omitzero"`
 	Size    int64     `json:"size,omitempty"` // compressed, in bytes
+	BuiltIn bool      `json:"built_in,omitempty"`
 }
 
 // Token is what a client shows to be let in.

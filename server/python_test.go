@@ -351,3 +351,29 @@ func TestPythonDeleteEndsExecution(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// TestPythonImpossibleFiles: a path that cannot be is the client's mistake, wherever the run is.
+func TestPythonImpossibleFiles(t *testing.T) {
+	for name, runner := range map[string]Runner{"isolated": Isolated{openPython(t).pool}, "here": Here{openPython(t).engine}} {
+		t.Run(name, func(t *testing.T) {
+			o := openPython(t).options()
+			o.Runner = runner
+			url, _ := start(t, o)
+			for _, surroundings := range []string{
+				`"files": [{"path": "/a", "content": ""}, {"path": "/a/b", "content": ""}]`,
+				`"files": [{"path": "/dev/null/x", "content": ""}]`,
+				`"files": [{"path": "/tmp", "content": ""}]`,
+				`"files": [{"path": "` + strings.Repeat("x", 300) + `", "content": ""}]`,
+				`"workdir": "/etc/passwd"`,
+			} {
+				for path, body := range map[string]string{"/v1/runs": `{"code": "1", `, "/v1/sessions": `{`} {
+					answer, text := call(t, "POST", url+path, body+surroundings+"}")
+					wantProblem(t, answer, text, 422, "file_error")
+					if strings.Contains(text, "bringing") || strings.Contains(text, "working directory") {
+						t.Errorf("the problem is %s", text)
+					}
+				}
+			}
+		})
+	}
+}

@@ -134,10 +134,15 @@ func (s *Server) run(ctx context.Context, r *http.Request, ask *runRequest, comm
 	}
 	began := time.Now()
 	ctx, span := s.tracer.start(ctx, "execute", trace.WithTimestamp(began))
-	result := s.ended(r, ask, command, s.options.Runner.Run(ctx, box, key, command))
+	err = s.options.Runner.Run(ctx, box, key, command)
+	result := s.ended(r, ask, command, err)
 	s.tracer.ran(ctx, span, began, ask.ID, result.Result, command.Stats)
-	if r.Context().Err() != nil {
+	var place *runtime.PlaceError
+	switch {
+	case r.Context().Err() != nil:
 		return nil, errGone
+	case errors.As(err, &place):
+		return nil, newProblem(http.StatusUnprocessableEntity, "file_error", "%s", place)
 	}
 	return result, nil
 }

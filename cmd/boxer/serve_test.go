@@ -5,11 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"boxer.dev/builder"
+	"boxer.dev/internal/registry/registrytest"
 )
 
 // TestPythonServeDocumentation runs the examples of docs/serve.md.
@@ -113,6 +120,55 @@ func TestMayPull(t *testing.T) {
 	} {
 		if got := mayPull([]string{test.prefix}, test.name); got != test.want {
 			t.Errorf("%q, %q: %v", test.prefix, test.name, got)
+		}
+	}
+}
+
+// TestPythonServePulls has a server fetch a box from a registry that is a process of its own, and runs it.
+func TestPythonServePulls(t *testing.T) {
+	host := registrytest.Start(t, registrytest.Options{Debian: true}).Host
+	box := host + "/team/app:1"
+	ref, err := name.ParseReference(box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := builtIn(builder.RootBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(ref, image, remote.WithContext(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	address := serving(t, "--allow-pull", host+"/team")
+	for _, test := range []struct {
+		path, body string
+		status     int
+		says       string
+	}{
+		{"/v1/boxes/pull", `{"name": "` + box + `"}`, 200, `"digest":"sha256:`},
+		{"/v1/boxes", "", 200, `"name":"` + box + `"`},
+		{"/v1/boxes", "", 200, `"name":"python:3.13"`},
+		{"/v1/runs", `{"box": "` + box + `", "argv": ["echo", "it runs"]}`, 200, `"stdout":"it runs\n"`},
+		{"/v1/boxes/pull", `{"name": "` + host + `/team/nothing:1"}`, 502, `"pull_failed"`},
+		{"/v1/boxes/pull", `{"name": "` + host + `/other/app:1"}`, 403, `"may_not_pull"`},
+	} {
+		method := http.MethodPost
+		if test.body == "" {
+			method = http.MethodGet
+		}
+		request, err := http.NewRequestWithContext(t.Context(), method, address+test.path, strings.NewReader(test.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || answer.StatusCode != test.status || !strings.Contains(string(text), test.says) {
+			t.Errorf("%s %s: %d %s, %v", test.path, test.body, answer.StatusCode, text, err)
 		}
 	}
 }

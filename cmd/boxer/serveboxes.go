@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
+	"sync"
 
+	"boxer.dev/bases"
+	"boxer.dev/builder"
 	"boxer.dev/internal/registry"
 	"boxer.dev/oci"
 	"boxer.dev/server"
@@ -11,6 +16,7 @@ import (
 
 // served are the boxes of `boxer serve`: those of the store, and the bases.
 func (a *app) served(store *oci.Store, o *serveOptions) server.Boxes {
+	carried := sync.OnceValues(carriedList)
 	return server.Boxes{
 		Open: func(ctx context.Context, name string) (*oci.Rootfs, error) {
 			img, err := a.image(ctx, store, name)
@@ -19,7 +25,7 @@ func (a *app) served(store *oci.Store, o *serveOptions) server.Boxes {
 			}
 			return store.Rootfs(img)
 		},
-		List: func(context.Context) ([]server.BoxInfo, error) { return servedList(store) },
+		List: func(context.Context) ([]server.BoxInfo, error) { return servedList(store, carried) },
 		Pull: func(ctx context.Context, name string) (server.BoxInfo, error) {
 			digest, err := a.client(remoteOptions{insecure: o.insecure, referrers: true}, &registry.Stats{}).Pull(ctx, store, name)
 			return server.BoxInfo{Name: name, Digest: digest.String()}, err
@@ -28,12 +34,45 @@ func (a *app) served(store *oci.Store, o *serveOptions) server.Boxes {
 	}
 }
 
-func servedList(store *oci.Store) ([]server.BoxInfo, error) {
+// carriedList are the bases, by a name that each can be asked for by.
+func carriedList() (list []server.BoxInfo, err error) {
+	for _, base := range []struct{ name, base string }{{server.DefaultBox, builder.PythonBase}, {"debian", builder.RootBase}} {
+		image, err := builtIn(base.base)
+		if errors.Is(err, bases.ErrNotBuilt) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		digest, err := image.Digest()
+		if err != nil {
+			return nil, err
+		}
+		manifest, err := image.Manifest()
+		if err != nil {
+			return nil, err
+		}
+		info := server.BoxInfo{Name: base.name, Digest: digest.String(), BuiltIn: true}
+		for _, layer := range manifest.Layers {
+			info.Size += layer.Size
+		}
+		list = append(list, info)
+	}
+	return list, nil
+}
+
+// servedList has the bases first, but those that an image of the store stands before.
+func servedList(store *oci.Store, carried func() ([]server.BoxInfo, error)) ([]server.BoxInfo, error) {
 	stored, err := store.List()
 	if err != nil {
 		return nil, err
 	}
-	var list []server.BoxInfo
+	all, err := carried()
+	if err != nil {
+		return nil, err
+	}
+	list := slices.DeleteFunc(slices.Clone(all), func(base server.BoxInfo) bool {
+		return slices.ContainsFunc(stored, func(image oci.Stored) bool { return oci.Familiar(image.Name) == base.Name })
+	})
 	for _, image := range stored {
 		if image.Name != "" && image.Err == nil {
 			list = append(list, server.BoxInfo{Name: oci.Familiar(image.Name), Digest: image.Digest.String(), Created: image.Created, Size: image.Size})
