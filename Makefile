@@ -50,6 +50,7 @@ tools:
 	@internal/registry/registrytest/install.sh
 	@internal/onefile/othertest/install.sh
 	@server/testdata/install.sh
+	@server/servertest/install.sh
 
 test: check demo tools engine-test
 	$(GO) test $(ENGINE) ./...

@@ -2,6 +2,7 @@
 # where.
 proc do
   kind, program = ARGV.shift(2)
+  exit!(1) unless kind # Ruby has said what it does not like about its options
   endings = []
   # Ruby runs them when it is taken down, which does not happen here.
   Kernel.define_method(:at_exit) { |&ending| endings.push(ending).last }

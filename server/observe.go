@@ -154,5 +154,8 @@ func (w *watchedWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// Flush is for gRPC.
+func (w *watchedWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
 // Unwrap is for http.ResponseController.
 func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
