@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/sys"
 
 	"boxer.dev/internal/wasm"
 )
@@ -55,7 +57,7 @@ func newRubyLibrary(m *wasm.Module) *rubyLibrary {
 			l.eval = e.Name
 		}
 	}
-	if !hasFunc(m, l.init, 2, 0) || !hasFunc(m, l.eval, 2, 1) || !hasFunc(m, reallocName, 4, 1) {
+	if len(m.Memories) == 0 || !hasFunc(m, l.init, 2, 0) || !hasFunc(m, l.eval, 2, 1) || !hasFunc(m, reallocName, 4, 1) {
 		return nil
 	}
 	return l
@@ -75,13 +77,19 @@ func hasFunc(m *wasm.Module, name string, parameters, results int) bool {
 func (l *rubyLibrary) provide(ctx context.Context, r wazero.Runtime, m *wasm.Module) error {
 	l.imports = map[string]api.Module{}
 	for _, name := range []string{rubyHostModule, canonicalABIModule} {
-		b, wanted := r.NewHostModuleBuilder(name), map[string]bool{}
+		b, known := r.NewHostModuleBuilder(name), map[string]wasm.FuncType{}
 		for _, i := range m.Imports {
-			if i.Module != name || i.Kind != wasm.ExternFunc || wanted[i.Name] {
+			if i.Module != name || i.Kind != wasm.ExternFunc {
 				continue
 			}
-			wanted[i.Name] = true
 			t := m.Types[i.Type]
+			if before, ok := known[i.Name]; ok {
+				if !bytes.Equal(before.Params.Encoding, t.Params.Encoding) || !bytes.Equal(before.Results.Encoding, t.Results.Encoding) {
+					return &unfitError{fmt.Sprintf("it imports the function %q.%q with two types", name, i.Name)}
+				}
+				continue
+			}
+			known[i.Name] = t
 			b.NewFunctionBuilder().WithGoModuleFunction(rubyHostFunction(i, t), t.Params.Encoding, t.Results.Encoding).Export(i.Name)
 		}
 		compiled, err := b.Compile(ctx)
@@ -130,7 +138,7 @@ func (l *rubyLibrary) command(ctx context.Context, i *instance, args []string) e
 		return err
 	}
 	if _, err = i.module.ExportedFunction(l.eval).Call(ctx, source, length); err == nil {
-		err = errors.New("Ruby did not exit")
+		err = sys.NewExitError(1) // after an error in what ruby.rb does before the program begins
 	}
 	return err
 }
@@ -149,7 +157,7 @@ func (m canonicalMemory) allocate(ctx context.Context, alignment, size int) (add
 	return results[0], nil
 }
 
-var errOutside = errors.New("the module's allocator gave an address outside of its memory")
+var errOutside = errors.New(wasmError + reallocName + " gave an address outside of the memory")
 
 // text puts a text into memory.
 func (m canonicalMemory) text(ctx context.Context, s string) (address, length uint64, err error) {

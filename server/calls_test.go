@@ -3,11 +3,15 @@ package server
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	goruntime "runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -143,4 +147,70 @@ func TestCallsPassWhatRequestsPass(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSlowCall: a client that does not get on with its request is told so, and is rid of.
+func TestSlowCall(t *testing.T) {
+	url := startCalls(t, Options{Runner: runnerFunc(printing), Timeouts: Timeouts{Body: 50 * time.Millisecond}})
+	body, end := io.Pipe()
+	defer end.Close()
+	request, err := http.NewRequest("POST", url+polyagent.AgentServiceExecuteToolProcedure, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/grpc+proto")
+	answer, err := caller(t).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		t.Fatal(err)
+	}
+	status := answer.Trailer.Get("Grpc-Status") + answer.Header.Get("Grpc-Status")
+	if answer.StatusCode != 200 || status != "4" { // DEADLINE_EXCEEDED
+		t.Errorf("got %d %v %v", answer.StatusCode, answer.Header, answer.Trailer)
+	}
+}
+
+// TestCallsAreDrained: a call that goes on when the server is told to end is answered.
+func TestCallsAreDrained(t *testing.T) {
+	running, goOn := make(chan bool), make(chan bool)
+	s := New(Options{Boxes: noBoxes, Runner: runnerFunc(func(ctx context.Context, c *runtime.Cmd) error {
+		running <- true
+		<-goOn
+		return printing(ctx, c)
+	})})
+	var listeners []net.Listener
+	for range 2 {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners = append(listeners, listener)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	served, answered := make(chan error), make(chan error)
+	go func() { served <- s.Serve(ctx, time.Minute, listeners...) }()
+	go func() {
+		client := polyagent.NewAgentServiceClient(caller(t), "http://"+listeners[1].Addr().String(), connect.WithGRPC())
+		answer, err := client.ExecuteTool(t.Context(), toolCallRequest(t, "python_wasi_runner", map[string]any{"code": "x"}))
+		if err == nil && answer.Output != "x" {
+			err = errors.New(answer.String())
+		}
+		answered <- err
+	}()
+	<-running
+	stop()
+	for !s.draining.Load() {
+		goruntime.Gosched()
+	}
+	goOn <- true
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	noneLeft(t)
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,4 +97,54 @@ func newBoxOf(t testing.TB, path, contents string) Box {
 	root := &oci.Rootfs{Config: &v1.ConfigFile{}, Layers: []*vfs.Layer{layer}}
 	t.Cleanup(func() { root.Close() })
 	return Box{Root: root}
+}
+
+// TestForgottenBoxLeavesNothing: neither workers nor notes are kept of a box that will not be run again.
+func TestForgottenBoxLeavesNothing(t *testing.T) {
+	p, box, other := newPool(t, &Pool{Workers: 2}), newBox(t), newBoxOf(t, "hello", "other\n")
+	other.Root.Digest.Hex = strings.Repeat("0", 64)
+	print := func(b Box, want string) {
+		t.Helper()
+		var out bytes.Buffer
+		if err := p.Run(t.Context(), b, &runtime.Cmd{Args: []string{"cat", "/hello"}, Stdout: &out}); err != nil || out.String() != want {
+			t.Errorf("%q, %v", out.String(), err)
+		}
+	}
+	print(box, "hello\n")
+	print(other, "other\n")
+	p.Forget(box.Root)
+	if len(p.classes) != 1 || p.living != 1 {
+		t.Errorf("%d classes and %d workers", len(p.classes), p.living)
+	}
+	print(box, "hello\n") // it may be run again all the same
+	p.Forget(box.Root)
+
+	// One that runs it meanwhile ends with its run, and makes room for another.
+	reading, writing := io.Pipe()
+	ended := make(chan error)
+	started := make(chan struct{})
+	go func() {
+		ended <- p.Run(t.Context(), box, &runtime.Cmd{Args: []string{"cat", "-", "/hello"}, Stdin: reading, Stdout: &tellingWriter{told: started}})
+	}()
+	writing.Write([]byte("x"))
+	<-started
+	p.Forget(box.Root)
+	writing.Close()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if len(p.classes) != 1 || p.living != 1 {
+		t.Errorf("%d classes and %d workers", len(p.classes), p.living)
+	}
+}
+
+// tellingWriter tells of the first write.
+type tellingWriter struct {
+	once sync.Once
+	told chan struct{}
+}
+
+func (w *tellingWriter) Write(b []byte) (int, error) {
+	w.once.Do(func() { close(w.told) })
+	return len(b), nil
 }
