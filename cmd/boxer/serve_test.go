@@ -28,6 +28,9 @@ func TestPythonServeDocumentation(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Fatalf("%v\nhint: apt-get install curl", err)
 	}
+	if err := exec.Command("python3", "-c", "import requests").Run(); err != nil {
+		t.Fatalf("python3 without requests: %v\nhint: python3 -m pip install requests", err)
+	}
 	script, want := consoleOf(string(text))
 	if len(want) == 0 {
 		t.Fatal("there are no examples")
