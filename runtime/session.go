@@ -394,6 +394,24 @@ func (s *Session) Ended() error {
 	return s.ended
 }
 
+// Held is how much of the host's memory the session has for itself, in bytes: the pages that its program has written, and what was
+// written to its files. It waits for what is being executed.
+func (s *Session) Held() (int64, error) {
+	if err := s.take(context.Background()); err != nil {
+		return 0, err
+	}
+	defer s.give()
+	held := s.sandbox.tree.Used().Bytes
+	if s.live == nil {
+		return held, nil
+	}
+	touched, err := s.live.memory.Touched()
+	if err != nil { // the system does not tell: it is all that there is, then
+		return held + int64(s.live.module.Memory().Size()), nil
+	}
+	return held + int64(touched)*memory.PageSize, nil
+}
+
 // Close ends the session, after what is being executed, without another word to the program.
 func (s *Session) Close() error {
 	if err := s.take(context.Background()); err != nil {

@@ -58,6 +58,7 @@ func newMetrics(s *Server) *metrics {
 	gauge("waiting", "Runs and executions that wait for their turn.", func() float64 { return float64(s.work.Waiting()) })
 	gauge("capacity", "Runs and executions that can go on at the same time.", func() float64 { return float64(s.options.Running) })
 	gauge("sessions", "Sessions that are open.", func() float64 { return float64(s.sessions.count()) })
+	gauge("session_memory_bytes", "Memory that sessions hold.", func() float64 { return float64(s.sessions.memory()) })
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 	return m
 }

@@ -67,9 +67,11 @@ type Options struct {
 
 // SessionOptions bound what is kept between requests. Zero stands for the values given.
 type SessionOptions struct {
-	Most   int           // 1000
-	PerKey int           // as Most, or three of four if there are several keys
-	Idle   time.Duration // after which a session is closed; a request may ask for less. 15 minutes
+	Most      int           // 1000
+	PerKey    int           // as Most, or three of four if there are several keys
+	Memory    int64         // that all of them hold, in bytes, when nothing is executed. 2 GiB
+	KeyMemory int64         // that those of one key hold. As Memory, or three quarters of it if there are several keys
+	Idle      time.Duration // after which a session is closed; a request may ask for less. 15 minutes
 }
 
 // Timeouts bound how long a client may take. Zero stands for the values given.
@@ -122,9 +124,11 @@ func (o Options) complete() Options {
 	o.Running = cmp.Or(o.Running, 4)
 	o.Waiting = cmp.Or(o.Waiting, 16*o.Running)
 	o.Patience = cmp.Or(o.Patience, 10*time.Second)
-	o.PerKey = cmp.Or(o.PerKey, o.share(o.Running+o.Waiting))
+	o.PerKey = cmp.Or(o.PerKey, share(o, o.Running+o.Waiting))
 	o.Sessions.Most = cmp.Or(o.Sessions.Most, 1000)
-	o.Sessions.PerKey = cmp.Or(o.Sessions.PerKey, o.share(o.Sessions.Most))
+	o.Sessions.PerKey = cmp.Or(o.Sessions.PerKey, share(o, o.Sessions.Most))
+	o.Sessions.Memory = cmp.Or(o.Sessions.Memory, 2<<30)
+	o.Sessions.KeyMemory = cmp.Or(o.Sessions.KeyMemory, share(o, o.Sessions.Memory))
 	o.Sessions.Idle = cmp.Or(o.Sessions.Idle, 15*time.Minute)
 	o.MaxBody = cmp.Or(o.MaxBody, 8<<20)
 	o.Remembered = cmp.Or(o.Remembered, 64<<20)
@@ -139,7 +143,7 @@ func (o Options) complete() Options {
 }
 
 // share is how much of something one key may have, so that something is left for the others.
-func (o Options) share(all int) int {
+func share[N int | int64](o Options, all N) N {
 	keys := map[string]bool{}
 	for _, t := range o.Tokens {
 		keys[t.Key] = true
@@ -157,5 +161,5 @@ func (o Options) gates() (work, bodies *admission.Gate) {
 	work = admission.New(admission.Limits{
 		Running: o.Running, Waiting: o.Waiting, Patience: o.Patience, PerKey: o.PerKey, Rate: o.Rate, Burst: o.Burst,
 	})
-	return work, admission.New(admission.Limits{Running: maxBodies, PerKey: o.share(maxBodies)})
+	return work, admission.New(admission.Limits{Running: maxBodies, PerKey: share(o, maxBodies)})
 }

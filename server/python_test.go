@@ -377,3 +377,54 @@ func TestPythonImpossibleFiles(t *testing.T) {
 		})
 	}
 }
+
+// TestPythonSessionMemory: sessions hold no more than they may, and who is refused is told what to do.
+func TestPythonSessionMemory(t *testing.T) {
+	o := openPython(t).options()
+	o.Sessions = SessionOptions{Memory: 48 << 20}
+	o.Tokens = []Token{{"ann", "ann-secret-0123456"}, {"bob", "bob-secret-0123456"}}
+	url, s := start(t, o)
+	as := func(name string) string { return "Authorization: Bearer " + name + "-secret-0123456" }
+	open := func(name string) string {
+		answer, body := call(t, "POST", url+"/v1/sessions", "", as(name))
+		if answer.StatusCode != 201 {
+			t.Fatalf("%s: %d %s", name, answer.StatusCode, body)
+		}
+		return url + answer.Header.Get("Location")
+	}
+	refused := func(name, method, path, body string, status int) {
+		t.Helper()
+		answer, text := call(t, method, path, body, as(name))
+		wantProblem(t, answer, text, status, "session_memory")
+		if answer.Header.Get("Retry-After") == "" {
+			t.Error("there is no Retry-After")
+		}
+	}
+	large, small := open("ann"), open("bob")
+	answer, body := call(t, "POST", large+"/execute", `{"code": "x = b'x' * (40 << 20)"}`, as("ann"))
+	if answer.StatusCode != 200 || !strings.Contains(body, `"outcome":"ok"`) {
+		t.Fatal(body)
+	}
+	until(t, func() bool { return s.sessions.memory() > 40<<20 })
+	refused("ann", "POST", url+"/v1/sessions", "", 429)
+	refused("ann", "POST", large+"/fork", "", 429)
+	refused("ann", "POST", large+"/execute", `{"code": "1"}`, 429)
+	refused("ann", "PUT", large+"/files/a", "text", 429)
+	if answer, body := call(t, "POST", small+"/execute", `{"code": "y = b'y' * (20 << 20)"}`, as("bob")); answer.StatusCode != 200 {
+		t.Fatal(body)
+	}
+	until(t, func() bool { return s.sessions.memory() > 60<<20 })
+	refused("bob", "POST", url+"/v1/sessions", "", 503)
+	if answer, body := call(t, "GET", large, "", as("ann")); answer.StatusCode != 200 || !strings.Contains(body, `"memory_bytes":4`) {
+		t.Error(body)
+	}
+	for path, name := range map[string]string{large: "ann", small: "bob"} {
+		if answer, body := call(t, "DELETE", path, "", as(name)); answer.StatusCode != 204 {
+			t.Error(body)
+		}
+	}
+	if left := s.sessions.memory(); left != 0 || len(s.sessions.weights) > 0 {
+		t.Errorf("closed sessions hold %d bytes: %v", left, s.sessions.weights)
+	}
+	open("ann")
+}

@@ -109,8 +109,9 @@ func (s *Server) opening(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	s.sessions.add(x, s.metrics.expired.Inc)
 	s.metrics.opened.Inc()
+	s.sessions.weigh(x)
 	w.Header().Set("Location", "/v1/sessions/"+x.id)
-	return http.StatusCreated, x.info(), nil
+	return http.StatusCreated, s.sessions.info(x), nil
 }
 
 // notOpened tells the client what it can do something about.
@@ -240,6 +241,9 @@ func (s *Server) execute(ctx context.Context, r *http.Request, code string, e ru
 	}
 	defer done()
 	note(r, func(n *notes) { n.run = x.id })
+	if err := s.sessions.room(x.key, s.options.Sessions); err != nil {
+		return nil, err
+	}
 	ctx, release := x.within(ctx)
 	defer release()
 	leave, err := s.begin(ctx, x.key)
@@ -250,6 +254,9 @@ func (s *Server) execute(ctx context.Context, r *http.Request, code string, e ru
 	began := time.Now()
 	ctx, span := s.tracer.start(ctx, "execute", trace.WithTimestamp(began))
 	value, err := x.live.Execute(ctx, code, e)
+	if closed := context.Cause(x.life); value == nil && closed != nil { // before it had begun
+		value, err = &runtime.Value{}, &runtime.SessionEndedError{Cause: closed}
+	}
 	x.mutex.Lock()
 	x.ran++
 	x.mutex.Unlock()
@@ -262,6 +269,8 @@ func (s *Server) execute(ctx context.Context, r *http.Request, code string, e ru
 	result.Hint = s.hint(result.Result)
 	if result.Ended {
 		s.sessions.remove(x)
+	} else {
+		s.sessions.weigh(x)
 	}
 	s.metrics.executions.WithLabelValues(string(result.Outcome)).Inc()
 	note(r, func(n *notes) { n.outcome = result.Outcome })
@@ -309,7 +318,7 @@ type sessionList struct {
 func (s *Server) getSessions(w http.ResponseWriter, r *http.Request) error {
 	list := sessionList{[]sessionInfo{}}
 	for _, x := range s.sessions.of(keyOf(r)) {
-		list.Sessions = append(list.Sessions, x.info())
+		list.Sessions = append(list.Sessions, s.sessions.info(x))
 	}
 	return s.writeJSON(w, http.StatusOK, list)
 }
@@ -320,7 +329,7 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	done()
-	return s.writeJSON(w, http.StatusOK, x.info())
+	return s.writeJSON(w, http.StatusOK, s.sessions.info(x))
 }
 
 func (s *Server) deleteSession(w http.ResponseWriter, r *http.Request) error {

@@ -65,6 +65,9 @@ func (s *Server) inFiles(r *http.Request, do func(files Session, name string) er
 	if err != nil {
 		return s.gone(x, err)
 	}
+	if r.Method != http.MethodGet {
+		s.sessions.weigh(x)
+	}
 	return nil
 }
 
@@ -107,6 +110,9 @@ func (s *Server) listFiles(w http.ResponseWriter, entries []runtime.Entry) error
 
 // putFile makes a file, with the directories that are missing on the way.
 func (s *Server) putFile(w http.ResponseWriter, r *http.Request) error {
+	if err := s.sessions.room(keyOf(r), s.options.Sessions); err != nil {
+		return err
+	}
 	data, err := s.read(w, r)
 	if err != nil {
 		return err

@@ -16,7 +16,11 @@ type sessions struct {
 	byID    map[string]*session
 	perKey  map[string]int // those that are being opened, too
 	all     int
+	weights map[string]int64 // what sessions hold in memory, in bytes, by their keys
+	weight  int64            // of all
 	closing bool
+
+	weighing sync.WaitGroup
 }
 
 // session is one of them.
@@ -25,6 +29,7 @@ type session struct {
 	created      time.Time
 	idle         time.Duration
 	live         Session
+	weight       int64  // of the sessions' mutex
 	release      func() // of its box
 
 	life context.Context // ends when the session is closed, and with it what it executes
@@ -36,6 +41,7 @@ type session struct {
 	ran    int // executions
 	closed bool
 	timer  *time.Timer
+	weighs bool // somebody finds out how much it holds
 }
 
 // sessionInfo is a session in JSON.
@@ -47,12 +53,16 @@ type sessionInfo struct {
 	IdleTimeout int64     `json:"idle_timeout_ms"`
 	Executions  int       `json:"executions"`
 	Busy        bool      `json:"busy"`
+	Memory      int64     `json:"memory_bytes"`
 }
 
-func (x *session) info() sessionInfo {
+func (s *sessions) info(x *session) sessionInfo {
+	s.mutex.Lock()
+	weight := x.weight
+	s.mutex.Unlock()
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
-	return sessionInfo{x.id, x.box, x.created, x.used, x.idle.Milliseconds(), x.ran, x.users > 0}
+	return sessionInfo{x.id, x.box, x.created, x.used, x.idle.Milliseconds(), x.ran, x.users > 0, weight}
 }
 
 func (s *sessions) count() int {
@@ -77,17 +87,22 @@ func (s *sessions) reserve(key string, o SessionOptions) error {
 		p.after = o.Idle
 		return p
 	}
+	if err := s.fits(key, o); err != nil {
+		return err
+	}
 	if s.perKey == nil {
-		s.perKey, s.byID = map[string]int{}, map[string]*session{}
+		s.perKey, s.byID, s.weights = map[string]int{}, map[string]*session{}, map[string]int64{}
 	}
 	s.all++
 	s.perKey[key]++
+	s.charge(key, newWeight)
 	return nil
 }
 
-// giveBack gives room back. The mutex is held.
-func (s *sessions) giveBack(key string) {
+// giveBack gives the room of a session back. The mutex is held.
+func (s *sessions) giveBack(key string, weight int64) {
 	s.all--
+	s.charge(key, -weight)
 	if s.perKey[key]--; s.perKey[key] == 0 {
 		delete(s.perKey, key)
 	}
@@ -97,13 +112,13 @@ func (s *sessions) giveBack(key string) {
 func (s *sessions) unreserve(key string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.giveBack(key)
+	s.giveBack(key, newWeight)
 }
 
 // add puts a session where there was room reserved for it.
 func (s *sessions) add(x *session, expired func()) {
 	x.id, x.created = strings.ToLower(rand.Text()), time.Now()
-	x.used = x.created
+	x.used, x.weight = x.created, newWeight
 	x.life, x.end = context.WithCancelCause(context.Background())
 	s.mutex.Lock()
 	s.byID[x.id] = x
@@ -162,7 +177,7 @@ func (s *sessions) remove(x *session) bool {
 	found := s.byID[x.id] == x
 	if found {
 		delete(s.byID, x.id)
-		s.giveBack(x.key)
+		s.giveBack(x.key, x.weight)
 	}
 	s.mutex.Unlock()
 	if !found {
@@ -227,4 +242,5 @@ func (s *sessions) closeAll() {
 	for _, x := range all {
 		s.remove(x)
 	}
+	s.weighing.Wait()
 }

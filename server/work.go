@@ -29,6 +29,7 @@ type Session interface {
 	Execute(ctx context.Context, source string, e runtime.Execution) (*runtime.Value, error)
 	Fork(ctx context.Context) (Session, error)
 	Signal(runtime.Signal) bool
+	Held() (int64, error)
 	Read(name string, max int) (*runtime.Contents, error)
 	Write(name string, data []byte) error
 	Remove(name string) error

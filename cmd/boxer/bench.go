@@ -114,7 +114,7 @@ type benchSetup struct {
 	self     string      // the executable of boxer
 	native   string      // the host's Python, "" if there is none
 	rivals   []*rival.Rival
-	clients  int    // of `boxer serve`, see benchOptions
+	clients  int // of `boxer serve`, see benchOptions
 	quick    bool
 	progress func(what string) // nil: nobody wants to know
 }

@@ -39,6 +39,7 @@ type serveOptions struct {
 	isolate       serveIsolation
 	limits        limitOptions
 	maxBody       string
+	sessionMemory string
 	drain         time.Duration
 	log           string
 }
@@ -85,7 +86,7 @@ var serveGroups = []flagGroup{
 	{"Who may ask", "addr grpc-addr token-file without-tokens host cors-origin allow-pull insecure"},
 	{"What it runs", "box wasm-dir isolate"},
 	{"What a run may use", "memory timeout cpu fuel output-limit writable files open-files limit"},
-	{"How much at a time", "running waiting patience per-key rate burst sessions sessions-per-key session-idle max-body"},
+	{"How much at a time", "running waiting patience per-key rate burst sessions sessions-per-key session-memory session-idle max-body"},
 	{"Operating it", "drain log pprof"},
 }
 
@@ -120,6 +121,7 @@ func (o *serveOptions) bindRunner(flags *pflag.FlagSet) {
 	flags.Var(&o.isolate, "isolate", "give runs processes that give up files, network and all else:\n`on|require|off`")
 	flags.IntVar(&o.Running, "running", 0, "run so `MANY` at the same time (default 2 for each core, at least 4)")
 	flags.IntVar(&o.Sessions.Most, "sessions", 1000, "keep at most so `MANY` sessions")
+	flags.StringVar(&o.sessionMemory, "session-memory", "2G", "let them hold at most so many `BYTES`")
 	flags.DurationVar(&o.Sessions.Idle, "session-idle", 15*time.Minute, "close sessions that nobody has used for so much `TIME`")
 	flags.StringVar(&o.log, "log", "text", "log as `text|json`, or off")
 }
@@ -223,8 +225,13 @@ func (o *serveOptions) complete() (err error) {
 	if err := o.completeRunner(); err != nil {
 		return err
 	}
-	if o.Options.MaxBody, err = units.RAMInBytes(o.maxBody); err != nil || o.Options.MaxBody <= 0 {
-		return &usageError{err: fmt.Errorf("--max-body %s: it takes a size, such as 8M", o.maxBody)}
+	for _, size := range []struct {
+		flag, text string
+		to         *int64
+	}{{"max-body", o.maxBody, &o.Options.MaxBody}, {"session-memory", o.sessionMemory, &o.Options.Sessions.Memory}} {
+		if *size.to, err = units.RAMInBytes(size.text); err != nil || *size.to <= 0 {
+			return &usageError{err: fmt.Errorf("--%s %s: it takes a size, such as 8M", size.flag, size.text)}
+		}
 	}
 	if o.tokenFile != "" {
 		if o.Tokens, err = readTokens(o.tokenFile); err != nil {

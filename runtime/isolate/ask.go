@@ -25,6 +25,7 @@ const (
 	methodRead                  // the most bytes, and a path; the reply is contents
 	methodWrite                 // a path and bytes
 	methodRemove                // a path
+	methodHeld                  // the reply is a number of bytes
 	methodClose
 	methods
 )

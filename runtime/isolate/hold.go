@@ -108,6 +108,9 @@ func (s *server) reply(j *job, a ask) reply {
 		return newReply(session.Write(name, p.rest), nil)
 	case methodRemove:
 		return newReply(session.Remove(p.text()), nil)
+	case methodHeld:
+		held, err := session.Held()
+		return newReply(err, appendNumber(nil, held))
 	}
 	return newReply(s.closeSession(a.session), nil)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -208,6 +209,18 @@ func (s *Session) Write(name string, data []byte) error {
 func (s *Session) Remove(name string) error {
 	_, err := s.ask(methodRemove, appendText(nil, name))
 	return err
+}
+
+// Held is how much memory the session has for itself, in bytes, as its worker says.
+func (s *Session) Held() (int64, error) {
+	payload, err := s.ask(methodHeld, nil)
+	p := parser{rest: payload}
+	held := p.number(math.MaxInt64)
+	if err == nil && p.end() != nil {
+		s.hall.kill()
+		err = errProtocol
+	}
+	return int64(held), err
 }
 
 // Close ends the session, after what is being executed.
