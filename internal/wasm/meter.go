@@ -13,7 +13,8 @@ const (
 	// their entry. This is what it takes to get hold of a program that does not call the host by itself.
 	Ticks Meter = iota
 	// Fuel counts every instruction, but for those that only give the others structure (block, loop, end, else, nop). The
-	// count depends on the module and what it is told, and on nothing else.
+	// count depends on the module and what it is told, and on nothing else. Of a function that does not return, what it would
+	// have come by on any way to its end may have been counted ahead.
 	Fuel
 )
 

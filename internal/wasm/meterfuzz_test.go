@@ -69,6 +69,7 @@ func FuzzMetered(f *testing.F) {
 		small.run(t, fuelled)
 		large.run(t, fuelled)
 		compareObserved(t, "fuel", plain, large)
+		compareFuel(t, module, large)
 		if !small.enough {
 			compareObserved(t, "fuel in portions", plain, small)
 			if !small.failed && small.used != large.used {

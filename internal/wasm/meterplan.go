@@ -11,8 +11,8 @@ type point struct {
 
 // planner finds the points of a body. Those with a test are at its loops, at its entry and at calls through pointers if that
 // is to be, and wherever more than reach instructions may have been executed since the last one: there is then no way
-// through a function, however long, without a test in time. For Fuel there are others besides, so that of the instructions up
-// to the next point all are executed if the first one is.
+// through a function, however long, without a test in time. For Fuel there are others besides, so that all that a point pays
+// for is executed if the point is passed, traps and exits aside.
 //
 // A tick is a turn of a loop, or more if the longest way through it is long.
 type planner struct {
@@ -51,7 +51,8 @@ func (d *distance) tooFar(weight int64) bool {
 type plannedBlock struct {
 	op      Opcode   // that opened it; 0: the function's
 	target  bool     // something branches to its label
-	current int      // the point that pays for what follows the block, and for its else: for Ticks
+	leaves  int      // the outermost block to whose label there is a way from inside, but for traps
+	current int      // the point before the block: it may pay for what follows it and, for Ticks, for its else
 	before  distance // where the block begins
 	end     distance // of those that come to its end otherwise than from above
 }
@@ -146,7 +147,10 @@ func (p *planner) flow(x *Expr) {
 		at := &p.blocks[len(p.blocks)-1]
 		at.end.join(p.at)
 		p.at, at.op = at.before, OpElse
-		p.resume(at, x.End)
+		if p.meter == Ticks {
+			p.current = at.current
+		}
+		p.charge(x.End)
 	case OpEnd:
 		p.end(x)
 	case OpBr, OpBrIf, OpBrOnNull, OpBrOnNonNull:
@@ -157,17 +161,21 @@ func (p *planner) flow(x *Expr) {
 			p.branch(label)
 		}
 		p.charge(x.End)
-	case OpReturn, OpUnreachable, OpThrow, OpThrowRef, OpReturnCall, OpReturnCallIndirect, OpReturnCallRef:
+	case OpReturn, OpThrow, OpThrowRef, OpReturnCall, OpReturnCallIndirect, OpReturnCallRef:
+		p.leave(0)
+		p.charge(x.End)
+	case OpUnreachable: // the count of what ends in a trap is not exact
 		p.charge(x.End)
 	}
 }
 
 func (p *planner) open(x *Expr) {
-	p.blocks = append(p.blocks, plannedBlock{op: x.Op, current: p.current, before: p.at})
+	p.blocks = append(p.blocks, plannedBlock{op: x.Op, current: p.current, before: p.at, leaves: len(p.blocks)})
 	switch x.Op {
 	case OpTryTable: // whatever it calls may branch from there to any label
 		for i := p.targets; i < len(p.blocks); i++ {
 			p.blocks[i].target, p.blocks[i].end = true, distance{reach, unwind}
+			p.blocks[i].leaves = 0
 		}
 		p.targets = len(p.blocks)
 	case OpIf:
@@ -192,17 +200,17 @@ func (p *planner) end(x *Expr) {
 	if at.op != OpLoop {
 		p.at.join(at.end)
 	}
-	if p.meter == Ticks || at.target {
-		p.resume(&at, x.End)
-	}
+	p.resume(&at, x.End)
+	p.leave(at.leaves)
 }
 
-// resume lets a point pay for what follows an arm of a block, which may not have been executed.
+// resume finds the point that pays for what follows a block.
 func (p *planner) resume(at *plannedBlock, pos int) {
-	if p.meter == Fuel {
-		p.add(pos, false)
-	} else {
+	switch {
+	case p.meter == Ticks, at.leaves == len(p.blocks): // whoever has begun the block comes to its end
 		p.current = at.current
+	case at.target && at.op != OpLoop:
+		p.add(pos, false)
 	}
 }
 
@@ -210,7 +218,14 @@ func (p *planner) branch(label uint32) {
 	if at := len(p.blocks) - 1 - int(label); at >= 0 {
 		p.blocks[at].target = true
 		p.blocks[at].end.join(p.at)
+		p.leave(at)
 	}
+}
+
+// leave notes that there is a way out of the innermost block to the label of another one.
+func (p *planner) leave(to int) {
+	at := &p.blocks[len(p.blocks)-1]
+	at.leaves = min(at.leaves, to)
 }
 
 // cost is the fuel that an instruction takes.
