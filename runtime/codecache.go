@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	goruntime "runtime"
@@ -112,6 +113,12 @@ func (c *codeCache) fetch(ctx context.Context, module source) (*machineCode, err
 	}
 	markUsed(c.codePath(module, ".code"))
 	return c.use(ctx, e, module)
+}
+
+// has reports whether there is a file with the module's code.
+func (c *codeCache) has(module source) bool {
+	_, err := os.Stat(c.codePath(module, ".code"))
+	return err == nil
 }
 
 // use gives wazero an entry's code for its module.

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,10 @@ type Engine struct {
 	mutex    sync.Mutex
 	programs map[slotKey]*slot
 
+	life    context.Context // ends compilations
+	end     context.CancelFunc
+	loading sync.WaitGroup // programs that are loaded for whoever may come
+
 	imageMutex sync.Mutex
 	images     map[memory.Digest]*memory.Image
 }
@@ -77,6 +82,7 @@ type slot struct {
 	ready   chan struct{}
 	program *program
 	err     error
+	stats   Stats // of loading it
 }
 
 // New makes an engine. Its error is about Options.CacheDir.
@@ -85,6 +91,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		o.Workers = goruntime.GOMAXPROCS(0)
 	}
 	e := &Engine{options: o, programs: map[slotKey]*slot{}, images: map[memory.Digest]*memory.Image{}}
+	e.life, e.end = context.WithCancel(context.WithoutCancel(ctx))
 	config := runtimeConfig(features())
 	if o.CacheDir != "" && compiles() {
 		if err := e.openCache(); err != nil {
@@ -123,6 +130,8 @@ func (e *Engine) openCache() (err error) {
 // Close frees the engine's code. No run may be going on.
 func (e *Engine) Close() error {
 	ctx := context.Background()
+	e.end()
+	e.loading.Wait()
 	for _, s := range e.programs {
 		if s.program != nil {
 			s.program.pools.close()
@@ -166,12 +175,7 @@ func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*progra
 		key := slotKey{module.digest, module.form, module.meters}
 		s, first := e.slot(key)
 		if first {
-			s.program, s.err = e.loadNew(ctx, module, stats)
-			if s.err != nil && !faulty(s.err) {
-				e.forget(key)
-			}
-			close(s.ready)
-			return s.program, s.err
+			e.begin(ctx, s, key, module)
 		}
 		select {
 		case <-s.ready:
@@ -179,6 +183,9 @@ func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*progra
 			return nil, ended(ctx)
 		}
 		switch {
+		case first:
+			stats.loaded(&s.stats)
+			return s.program, s.err
 		case s.err == nil:
 			stats.MemoryHits++
 			return s.program, nil
@@ -187,6 +194,24 @@ func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*progra
 		}
 		// The error may be the other run's own: the end of its context.
 	}
+}
+
+// begin loads a program. What has to be compiled first is compiled to the end, whoever asked for it: with runs that have less time than
+// that takes, nobody would ever get through. But for a program that is in no layer: there may be another one with every run.
+func (e *Engine) begin(ctx context.Context, s *slot, key slotKey, module source) {
+	load := func(ctx context.Context, module source) {
+		s.program, s.err = e.loadNew(ctx, module, &s.stats)
+		if s.err != nil && !faulty(s.err) {
+			e.forget(key)
+		}
+		close(s.ready)
+	}
+	if !module.mapped || e.sealed.Load() || e.codes != nil && !e.alone.Load() && e.codes.has(module) {
+		load(ctx, module)
+		return
+	}
+	module.data, module.mapped = bytes.Clone(module.data), false // the layer may be closed when the run is over
+	e.loading.Go(func() { load(e.life, module) })
 }
 
 func (e *Engine) slot(d slotKey) (s *slot, first bool) {

@@ -187,6 +187,11 @@ func (i *instance) reusable() bool {
 	return i.image != nil && (i.ended == nil || errors.As(i.ended, &exit))
 }
 
+// grown reports whether its memory is larger than its image, so that it cannot be reset.
+func (i *instance) grown() bool {
+	return i.image != nil && bytesOf(i.module.Memory()) != i.image.Size
+}
+
 // reset makes the instance as new. It gives the number of memory pages that the run had written. An instance that cannot
 // be reset must be closed.
 func (i *instance) reset() (touched int, err error) {

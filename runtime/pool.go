@@ -13,8 +13,42 @@ import (
 type pools struct {
 	mutex    sync.Mutex
 	byImage  map[memory.Digest]*pool
-	cleaning sync.WaitGroup // cleaners at work
+	finished []*instance    // that are not used again, and have much memory to give back
+	closer   bool           // is at work on them
+	cleaning sync.WaitGroup // cleaners and closers at work
 	closed   bool           // nothing is put back any more
+}
+
+const (
+	muchMemory  = 32 << 20 // bytes: the system takes them back in a millisecond or more
+	maxFinished = 4        // that wait; with more, runs would use more memory than they have
+)
+
+// finish closes an instance, later if that takes time. Who has waited for the end of a run does not wait for that, too.
+func (p *pools) finish(i *instance, later bool) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.closed || bytesOf(i.module.Memory()) < muchMemory || len(p.finished) == maxFinished {
+		i.close()
+		return
+	}
+	p.finished = append(p.finished, i)
+	if !later && !p.closer {
+		p.closer = true
+		p.cleaning.Go(p.closeFinished)
+	}
+}
+
+// closeFinished closes what waits for it.
+func (p *pools) closeFinished() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for i := pop(&p.finished); i != nil; i = pop(&p.finished) {
+		p.mutex.Unlock()
+		i.close()
+		p.mutex.Lock()
+	}
+	p.closer = false
 }
 
 // pool holds instances of one image.
@@ -140,19 +174,24 @@ func (p *program) release(i *instance, o Options, stats *Stats) {
 	if i.memory != nil {
 		i.memory.Settle()
 	}
+	if !i.reusable() || i.grown() {
+		if stats != nil {
+			stats.PagesTouched += i.touched()
+		}
+		p.pools.finish(i, o.CleanLater)
+		return
+	}
 	if stats != nil {
 		watch := stopwatch()
 		touched, err := i.reset()
 		stats.PagesTouched += touched
-		if i.image != nil {
-			stats.Reset += watch()
-		}
+		stats.Reset += watch()
 		if err != nil {
 			i.close()
 			return
 		}
 	}
-	if o.Keep == 0 || !i.reusable() {
+	if o.Keep == 0 {
 		i.close()
 		return
 	}
@@ -173,6 +212,7 @@ func (e *Engine) Clean() {
 			}
 		}
 		p.pools.mutex.Unlock()
+		p.pools.closeFinished()
 	}
 }
 

@@ -372,7 +372,7 @@ func (s *Session) end(why error) {
 	if s.live.ended == nil {
 		s.program.release(s.live, s.sandbox.engine.options, nil)
 	} else {
-		s.live.close()
+		s.program.pools.finish(s.live, s.sandbox.engine.options.CleanLater)
 	}
 	s.live = nil
 	_ = s.process.Close() // what could be said about files went to the program, which closed them or did not care

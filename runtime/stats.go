@@ -127,6 +127,13 @@ func short(d time.Duration) string {
 
 func mebibytes(n uint64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
+// loaded takes over how a program was loaded.
+func (s *Stats) loaded(of *Stats) {
+	s.Compiled += of.Compiled
+	s.CacheHits += of.CacheHits
+	s.Compile += of.Compile
+}
+
 // meter collects Stats from programs that run at the same time.
 type meter struct {
 	mutex sync.Mutex

@@ -112,7 +112,11 @@ func (s *server) reply(j *job, a ask) reply {
 		held, err := session.Held()
 		return newReply(err, appendNumber(nil, held))
 	}
-	return newReply(s.closeSession(a.session), nil)
+	session = s.held.remove(a.session)
+	if session == nil {
+		return newReply(nil, nil)
+	}
+	return newReply(session.Close(), nil)
 }
 
 func flag(on bool) []byte {
@@ -148,12 +152,6 @@ func (s *server) execute(ctx context.Context, j *job, session *runtime.Session, 
 	x.Stdin, x.Stdout, x.Stderr = s.streams(j, e.stdin, e.input, e.stdout, e.stderr)
 	value, err := session.Execute(ctx, e.source, x)
 	return newReply(err, appendValue(nil, value))
-}
-
-func (s *server) closeSession(number int) error {
-	err := s.held.remove(number).Close()
-	s.engine.Clean()
-	return err
 }
 
 // streams are those of something that is asked of a session.

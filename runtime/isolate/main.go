@@ -115,7 +115,7 @@ func (s *server) prepare(asked *spec) error {
 	}
 	ctx := context.Background()
 	engine, err := runtime.New(ctx, runtime.Options{
-		CacheDir: asked.Engine.CacheDir, Keep: asked.Engine.Keep, CleanLater: true,
+		CacheDir: asked.Engine.CacheDir, Keep: asked.Engine.Keep, CleanLater: !asked.Sessions,
 		Warn: func(err error) { _ = s.send(kindWarning, []byte(err.Error())) },
 		Progress: func(p runtime.Progress) {
 			text, _ := json.Marshal(p)

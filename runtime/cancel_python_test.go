@@ -1,0 +1,63 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"testing"
+	"time"
+)
+
+// BenchmarkPythonCancel is how long a run goes on after its context has ended, in the middle of what it is doing: the median, and the
+// longest.
+func BenchmarkPythonCancel(b *testing.B) {
+	for _, c := range []struct{ name, source string }{
+		{"loop", "while True: pass"},
+		{"except", "while True:\n  try:\n    while True: pass\n  except BaseException: pass"},
+		{"sum", "import itertools\nwhile True: sum(itertools.repeat(1))"},
+		{"re", "import re\nre.match(r'(a+)+$', 'a' * 40 + 'b')"},
+		{"pow", "10**10**8"},
+		{"sleep", "import time\ntime.sleep(100)"},
+		{"sorted", "import random\nx = list(range(1_000_000))\nrandom.shuffle(x)\nprint(1, flush=True)\nwhile True: sorted(x)"},
+		{"find in 250 MB", "x = b'a' * 250_000_000\nprint(1, flush=True)\nwhile True: x.find(b'b')"},
+		{"800 MB", "x = b'1' * 800_000_000\nprint(1, flush=True)\nwhile True: pass"},
+		{"fill 800 MB", "while True: b'1' * 800_000_000"},
+	} {
+		b.Run(c.name, func(b *testing.B) { benchmarkCancel(b, c.source) })
+	}
+}
+
+func benchmarkCancel(b *testing.B, source string) {
+	box := newPython(b)
+	if err := box.Run(b.Context(), &Cmd{Args: []string{"python3", "-c", "1"}, Stoppable: true}); err != nil {
+		b.Fatal(err)
+	}
+	if !bytes.Contains([]byte(source), []byte("print")) {
+		source = "print(1, flush=True)\n" + source
+	}
+	var took []time.Duration
+	for b.Loop() {
+		ctx, cancel := context.WithCancel(b.Context())
+		var at time.Time
+		begun := writer(func(p []byte) (int, error) {
+			time.AfterFunc(20*time.Millisecond, func() {
+				at = time.Now()
+				cancel()
+			})
+			return len(p), nil
+		})
+		err := box.Run(ctx, &Cmd{Args: []string{"python3", "-c", source}, Stdout: begun, Stoppable: true})
+		took = append(took, time.Since(at))
+		if ResultOf(err).Outcome != OutcomeKilled {
+			b.Fatal(err)
+		}
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1e3, "ms/cancel")
+	b.ReportMetric(float64(took[len(took)-1].Microseconds())/1e3, "ms/longest")
+	b.ReportMetric(0, "ns/op")
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }
