@@ -85,7 +85,15 @@ func digestOf(programs []runtime.File) string {
 // broughtLayer is the file of such a layer.
 type broughtLayer struct {
 	file    *os.File
+	size    int64
 	program string // the first, for people
+}
+
+func (l *broughtLayer) bytes() int64 {
+	if l == nil {
+		return 0
+	}
+	return l.size
 }
 
 // layBrought makes a layer that shows programs over a box's tree.
@@ -112,7 +120,10 @@ func layBrought(root *oci.Rootfs, programs []runtime.File) (_ *broughtLayer, err
 	if err != nil {
 		return nil, fmt.Errorf("bringing programs: %w", err)
 	}
-	l := &broughtLayer{file, programs[0].Path}
+	l := &broughtLayer{file: file, program: programs[0].Path}
+	for _, f := range programs {
+		l.size += int64(len(f.Data))
+	}
 	if err := l.write(changes); err != nil {
 		l.close()
 		return nil, fmt.Errorf("bringing programs: %w", err)

@@ -20,7 +20,7 @@
 //
 // # Files
 //
-// pool.go has workers, process.go starts and kills them, exchange.go asks one for a run, request.go is what is asked,
+// pool.go has workers, classes.go tells for what, process.go starts and kills them, exchange.go asks one for a run, request.go is what is asked,
 // connection_linux.go and connection_other.go carry frames. Of sessions, session.go is what callers have, hall.go a worker that holds some,
 // ask.go what is asked. Of the other end, main.go is the way from the beginning of the
 // process to the walls, serve.go answers, hold.go where there are sessions. walls_linux.go and syscalls_linux.go are the walls, probe.go finds out whether they

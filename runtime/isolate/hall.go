@@ -80,10 +80,14 @@ func (p *Pool) hall(ctx context.Context, c *class, like *request) (*hall, error)
 	}
 	p.halls[key] = append(p.halls[key], h)
 	p.enter(h)
-	s := c.spec
+	p.hold(c)
+	s, life := c.spec, p.lives()
 	p.mutex.Unlock()
 	s.Sessions, s.Prepare, s.DataLimit = true, [][]byte{program}, s.DataLimit*uint64(p.sessionsEach())
-	h.begin(ctx, &s)
+	p.ending.Go(func() {
+		defer p.left(c)
+		h.begin(life, &s)
+	})
 	return h.awaited(ctx)
 }
 

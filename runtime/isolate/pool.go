@@ -1,13 +1,10 @@
 package isolate
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	goruntime "runtime"
 	"slices"
 	"sync"
@@ -17,7 +14,6 @@ import (
 	"boxer.dev/internal/hint"
 	"boxer.dev/oci"
 	"boxer.dev/runtime"
-	"boxer.dev/runtime/capability"
 )
 
 // Pool runs boxes in workers. Its zero value works in programs whose main begins with [Main]. Its fields must not be changed once
@@ -64,6 +60,9 @@ type Pool struct {
 	open    map[*worker]bool
 	halls   map[hallKey][]*hall
 	spares  []*hall // that have no sessions, the oldest first
+
+	life context.Context // of workers that are being started; nil: there have been none
+	cut  context.CancelFunc
 }
 
 func (p *Pool) nextSerial() int { return int(p.serial.Add(1)) }
@@ -78,22 +77,6 @@ type Box struct {
 	Foreign bool
 }
 
-// class is all workers that can stand in for each other.
-type class struct {
-	key     classKey
-	spec    spec // what its next worker prepares itself for
-	idle    []*worker
-	lessons int            // how many kinds of runs have been added to spec.Prepare
-	limits  runtime.Limits // of the box, which its workers hold, too
-	gone    bool           // see Forget
-}
-
-// classKey is by which workers are told apart. brought is a digest of the programs that runs bring.
-type classKey struct {
-	image, tenant, mounts, brought string
-	foreign                        bool
-}
-
 // waiter waits for a worker of a class, or for the room to start one: nil.
 type waiter struct {
 	class *class
@@ -105,9 +88,6 @@ var errClosed = errors.New("the pool of workers is closed")
 
 // maxWait is how long a run of another class waits for one that could go on at once.
 const maxWait = 100 * time.Millisecond
-
-// maxLearnt is how many kinds of runs a worker prepares itself for.
-const maxLearnt = 32
 
 func (p *Pool) executable() (string, error) {
 	switch {
@@ -144,6 +124,7 @@ func (p *Pool) Run(ctx context.Context, b Box, c *runtime.Cmd) error {
 	if err != nil {
 		return err
 	}
+	defer p.left(class)
 	ask, files, err := newRequest(c)
 	if err != nil {
 		return err
@@ -183,6 +164,7 @@ func (p *Pool) Warm(ctx context.Context, b Box, c *runtime.Cmd, n int) error {
 	if err != nil {
 		return err
 	}
+	defer p.left(class)
 	ask, _, err := newRequest(c)
 	if err != nil {
 		return err
@@ -200,104 +182,6 @@ func (p *Pool) Warm(ctx context.Context, b Box, c *runtime.Cmd, n int) error {
 		p.release(w)
 	}
 	return err
-}
-
-// class finds the workers that can run a command, and gives what is left of that for them: without the programs that it brings.
-func (p *Pool) class(b Box, c *runtime.Cmd) (*class, *runtime.Cmd, error) {
-	own := *c
-	var programs []runtime.File
-	programs, own.Files = broughtBy(c, b.Root.Config.Config)
-	found, err := p.classOf(b, &own, programs)
-	return found, &own, err
-}
-
-func (p *Pool) classOf(b Box, c *runtime.Cmd, programs []runtime.File) (*class, error) {
-	mounts, preopens, err := mountSpecs(c)
-	if err != nil {
-		return nil, err
-	}
-	key := classKey{image: b.Root.Digest.String(), tenant: b.Tenant, brought: digestOf(programs), foreign: b.Foreign}
-	if len(mounts)+len(preopens) > 0 {
-		text, err := json.Marshal([][]mountSpec{mounts, preopens})
-		if err != nil {
-			return nil, err
-		}
-		key.mounts = string(text)
-	}
-	p.mutex.Lock()
-	known, ok := p.classes[key]
-	p.mutex.Unlock()
-	if ok {
-		return known, nil
-	}
-	made, err := p.newClass(b, key, mounts, preopens, programs)
-	if err != nil {
-		return nil, err
-	}
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	if known, ok := p.classes[key]; ok { // somebody else was quicker
-		made.spec.brought.close()
-		return known, nil
-	}
-	if p.classes == nil {
-		p.classes = map[classKey]*class{}
-	}
-	p.classes[key] = made
-	return made, nil
-}
-
-func (p *Pool) newClass(b Box, key classKey, mounts, preopens []mountSpec, programs []runtime.File) (*class, error) {
-	requests, err := capability.FromLabels(b.Root.Config.Config.Labels)
-	if err != nil {
-		return nil, err
-	}
-	made := &class{key: key, limits: requests.Limits, spec: spec{
-		Config: b.Root.Config, Engine: engineSpec{p.CacheDir, 1}, Mounts: mounts, Preopens: preopens, DataLimit: uint64(max(p.Memory, 0)),
-	}}
-	for _, layer := range b.Root.Layers {
-		file, err := filepath.Abs(layer.File())
-		if err != nil {
-			return nil, err
-		}
-		made.spec.Layers = append(made.spec.Layers, file)
-	}
-	made.spec.Foreign = b.Foreign
-	if len(programs) > 0 {
-		made.spec.Brought = true
-		if made.spec.brought, err = layBrought(b.Root, programs); err != nil {
-			return nil, err
-		}
-	}
-	return made, nil
-}
-
-// teach makes further workers of a class prepare themselves for runs like this one. Those that have not are replaced.
-func (p *Pool) teach(c *class, ask *request) error {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	if err := c.learn(ask); err != nil {
-		return err
-	}
-	for _, w := range c.idle {
-		p.drop(w)
-	}
-	c.idle = nil
-	return nil
-}
-
-// learn adds a kind of runs, unless it is known. The pool's mutex is held.
-func (c *class) learn(ask *request) error {
-	like, err := ask.kind().encode()
-	if err != nil || slices.ContainsFunc(c.spec.Prepare, func(known []byte) bool { return bytes.Equal(known, like) }) {
-		return err
-	}
-	if len(c.spec.Prepare) == maxLearnt {
-		c.spec.Prepare = c.spec.Prepare[1:]
-	}
-	c.spec.Prepare = append(slices.Clip(c.spec.Prepare), like)
-	c.lessons++
-	return nil
 }
 
 // acquire gives a worker to be released.
@@ -351,31 +235,79 @@ func (p *Pool) leave(mine *waiter) {
 	}
 }
 
-// evict makes room by ending a worker that has nothing to do.
+// evict makes room by ending a worker that has nothing to do, of those that have not been asked for for the longest time.
 func (p *Pool) evict() bool {
+	var oldest *class
 	for _, c := range p.classes {
-		if len(c.idle) > 0 {
-			p.drop(c.idle[0])
-			c.idle = slices.Delete(c.idle, 0, 1)
-			return true
+		if len(c.idle) > 0 && (oldest == nil || c.used < oldest.used) {
+			oldest = c
 		}
 	}
-	return false
+	if oldest == nil {
+		return false
+	}
+	p.end(oldest.idle[0])
+	oldest.idle = slices.Delete(oldest.idle, 0, 1)
+	return true
 }
 
-// drop ends a worker. The mutex is held.
-func (p *Pool) drop(w *worker) {
+// end ends a worker. The mutex is held.
+func (p *Pool) end(w *worker) {
 	p.living--
 	delete(p.open, w)
 	w.discard()
 }
 
-// start starts a worker for which there is room.
+// start starts a worker for which there is room. It is started to the end, for whoever comes next, if this one has no time for that;
+// but not if it compiles what this one has brought.
 func (p *Pool) start(ctx context.Context, c *class, ask *request) (*worker, error) {
+	if c.spec.compilesBehindWalls() {
+		return p.startNow(ctx, c, ask)
+	}
+	var w *worker
+	var err error
+	started := make(chan struct{})
+	p.mutex.Lock()
+	p.hold(c)
+	life := p.lives()
+	p.mutex.Unlock()
+	p.ending.Go(func() {
+		defer p.left(c)
+		w, err = p.startNow(life, c, ask)
+		close(started)
+	})
+	select {
+	case <-started:
+		return w, err
+	case <-ctx.Done():
+		p.ending.Go(func() {
+			if <-started; err == nil {
+				p.release(w)
+			}
+		})
+		return nil, fmt.Errorf("waiting for a worker: %w", context.Cause(ctx))
+	}
+}
+
+// lives ends with the pool. The mutex is held.
+func (p *Pool) lives() context.Context {
+	if p.life == nil {
+		p.life, p.cut = context.WithCancel(context.Background())
+		if p.closed {
+			p.cut()
+		}
+	}
+	return p.life
+}
+
+func (p *Pool) startNow(ctx context.Context, c *class, ask *request) (*worker, error) {
 	p.mutex.Lock()
 	var err error
 	if c.lessons == 0 { // the first run is what the others will be like
 		err = c.learn(ask)
+	}
+	if p.closed {
+		err = errClosed
 	}
 	s, lessons := c.spec, c.lessons
 	p.mutex.Unlock()
@@ -388,7 +320,9 @@ func (p *Pool) start(ctx context.Context, c *class, ask *request) (*worker, erro
 		err = p.check(w)
 	}
 	if err != nil {
-		p.vacate()
+		if p.vacate(); p.isClosed() {
+			err = errClosed // of which the end of this worker follows
+		}
 		return nil, err
 	}
 	p.mutex.Lock()
@@ -423,6 +357,12 @@ func (p *Pool) check(w *worker) error {
 		p.warn(err)
 	}
 	return nil
+}
+
+func (p *Pool) isClosed() bool {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.closed
 }
 
 // vacate gives up the room of a worker that is not there any more.
@@ -498,34 +438,6 @@ func (p *Pool) restart(c *class) {
 	p.release(w)
 }
 
-// Forget ends the workers of a box that will not be run again. Those that run it now end with their runs.
-func (p *Pool) Forget(root *oci.Rootfs) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	for key, c := range p.classes {
-		if key.image != root.Digest.String() {
-			continue
-		}
-		delete(p.classes, key)
-		c.gone = true
-		for _, w := range c.idle {
-			p.leaveGone(w)
-		}
-		c.idle = nil
-	}
-}
-
-// leaveGone ends a worker of a box that is forgotten: its place is for whoever waits. The mutex is held.
-func (p *Pool) leaveGone(w *worker) {
-	w.discard()
-	delete(p.open, w)
-	if len(p.waiting) > 0 && !p.closed {
-		p.next().turn <- nil
-		return
-	}
-	p.living--
-}
-
 // Signal sends a signal to all workers, where there are signals.
 func (p *Pool) Signal(s os.Signal) {
 	p.mutex.Lock()
@@ -539,19 +451,19 @@ func (p *Pool) Signal(s os.Signal) {
 func (p *Pool) Close() error {
 	p.mutex.Lock()
 	p.closed = true
+	if p.life != nil {
+		p.cut()
+	}
 	for w := range p.open {
 		w.kill()
-	}
-	for _, c := range p.classes {
-		for _, w := range c.idle {
-			w.Close()
-		}
-		c.idle = nil
 	}
 	for _, x := range p.waiting {
 		x.turn <- nil
 	}
 	p.waiting = nil
+	for _, c := range p.classes {
+		p.drop(c)
+	}
 	p.mutex.Unlock()
 	p.ending.Wait()
 	return nil

@@ -34,6 +34,7 @@ func (p *Pool) Session(ctx context.Context, b Box, c *runtime.Cmd) (*Session, er
 	if err != nil {
 		return nil, err
 	}
+	defer p.left(class)
 	own := *c
 	own.Stdin, own.Stdout, own.Stderr, own.Stats, own.Signals, own.Terminal = nil, nil, nil, nil, nil, nil
 	r, _, err := newRequest(&own)
