@@ -30,6 +30,7 @@ boxer serve has the same tools at /mcp, over HTTP. docs/mcp.md shows how to regi
 		RunE: func(command *cobra.Command, _ []string) error { return a.mcp(command.Context(), o) },
 	}
 	o.bindRunner(command.Flags())
+	command.Flags().Lookup("running").Usage = "run so `MANY` at the same time (default 2)"
 	o.bindLimits(command.Flags())
 	groupFlags(command, []flagGroup{
 		{"What it runs", "box isolate"},
@@ -42,6 +43,9 @@ boxer serve has the same tools at /mcp, over HTTP. docs/mcp.md shows how to regi
 
 // mcp answers the client that has started this process, until it closes standard input.
 func (a *app) mcp(ctx context.Context, o serveOptions) (err error) {
+	if o.Running == 0 {
+		o.Running = 2 // there is one client, and many may be started on a desktop
+	}
 	if err := o.completeRunner(); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -91,6 +92,9 @@ func (m model) wants(tool string, arguments map[string]any, pattern string, fail
 
 type args = map[string]any
 
+// toolNames are those of all tools.
+const toolNames = "run_python session_close session_execute session_list session_list_files session_open session_read_file session_write_file"
+
 func (m model) looksAround() {
 	m.Helper()
 	list, err := m.ListTools(m.Context(), nil)
@@ -117,9 +121,8 @@ func (m model) looksAround() {
 		}
 	}
 	slices.Sort(names)
-	want := "run_python session_close session_execute session_list session_list_files session_open session_read_file session_write_file"
-	if got := strings.Join(names, " "); got != want {
-		m.Errorf("tools: %s\nwant:  %s", got, want)
+	if got := strings.Join(names, " "); got != toolNames {
+		m.Errorf("tools: %s\nwant:  %s", got, toolNames)
 	}
 }
 
@@ -192,6 +195,7 @@ func (m model) keepsASession() {
 	m.wants("session_execute", args{"session": id, "code": "input()", "stdin": "y"}, `\[value\]\n'y'`, false)
 	m.wants("session_execute", in("'z' * 100000"), `\[value\]\n'z+\n\[… \d+ of 100002 bytes left out.*z'`, false)
 	m.cancels(id)
+	m.takesTurns(id)
 	m.wants("session_execute", in("x"), `\[value\]\n41`, false)
 	m.wants("session_list", args{}, id+`  python:3.13, \d+ executions, last used [-0-9: ]+\n`, false)
 	m.wants("session_close", args{"session": id}, "the session is closed", false)
@@ -215,6 +219,28 @@ func (m model) cancels(id string) {
 	cancel()
 	if err := <-come; err == nil {
 		m.Error("a call that was cancelled has an answer")
+	}
+}
+
+// takesTurns has code executed that is done long before other code of the session, and has to wait for it all the same: neither is
+// interrupted for the other.
+func (m model) takesTurns(id string) {
+	m.Helper()
+	come := make(chan string, 2)
+	for i := range 2 {
+		go func() {
+			result, err := m.CallTool(m.Context(), &sdk.CallToolParams{Name: "session_execute", Arguments: args{
+				"session": id, "timeout_seconds": 30, "code": fmt.Sprintf("for i in range(300_000): pass\n%d", i),
+			}})
+			if err != nil {
+				come <- err.Error()
+				return
+			}
+			come <- textOf(result)
+		}()
+	}
+	if got := []string{<-come, <-come}; !slices.Contains(got, "[value]\n0") || !slices.Contains(got, "[value]\n1") {
+		m.Errorf("two at a time: %q", got)
 	}
 }
 
@@ -248,4 +274,56 @@ func (m model) losesASession() {
 	id := m.opens()
 	m.wants("session_execute", args{"session": id, "code": "print(1); raise SystemExit(3)"}, `1\n.*\[exit status 3\]\n\[the session has ended, and what it had is gone; session_open opens another\]`, true)
 	m.wants("session_execute", args{"session": id, "code": "1"}, "there is no such session; .*", true)
+}
+
+// mcpConfigs are the files that docs/mcp.md shows: for each, the members below its one name.
+func mcpConfigs(t *testing.T) (text string, configs []mcpConfig) {
+	t.Helper()
+	document, err := os.ReadFile("../../docs/mcp.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range regexp.MustCompile("(?ms)^```json\n(.*?)^```$").FindAllSubmatch(document, -1) {
+		var named map[string]map[string]mcpConfig
+		if err := json.Unmarshal(block[1], &named); err != nil {
+			t.Errorf("%v in\n%s", err, block[1])
+		}
+		for _, servers := range named {
+			configs = append(configs, servers["boxer"])
+		}
+	}
+	return string(document), configs
+}
+
+type mcpConfig struct {
+	Command string
+	Args    []string
+	URL     string
+	Headers map[string]string
+}
+
+// TestMCPDocumentation: docs/mcp.md names the tools, and what it has clients start is there.
+func TestMCPDocumentation(t *testing.T) {
+	text, configs := mcpConfigs(t)
+	for name := range strings.FieldsSeq(toolNames) {
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("docs/mcp.md does not name %s", name)
+		}
+	}
+	if len(configs) != 3 {
+		t.Fatalf("docs/mcp.md has %d configurations", len(configs))
+	}
+	for _, c := range configs[:2] {
+		root := rootCommand(&app{})
+		command, rest, err := root.Find(c.Args)
+		if err == nil {
+			err = command.ParseFlags(rest)
+		}
+		if err != nil || c.Command != "boxer" || command.Name() != "mcp" {
+			t.Errorf("%s %v: %v", c.Command, c.Args, err)
+		}
+	}
+	if c := configs[2]; c.URL != "http://127.0.0.1:3000/mcp" || c.Headers["Authorization"] != "Bearer TOKEN" {
+		t.Errorf("over HTTP: %+v", c)
+	}
 }

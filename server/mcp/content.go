@@ -141,6 +141,9 @@ func part(name string, data []byte, offset int) ([]sdk.Content, error) {
 	case slices.Contains(images, kind):
 		return []sdk.Content{&sdk.ImageContent{Data: data, MIMEType: kind}}, nil
 	}
+	if strings.HasPrefix(kind, "text/") {
+		kind = "application/octet-stream" // in another encoding, which nobody has named
+	}
 	at := url.URL{Scheme: "boxer", Path: name}
 	return []sdk.Content{&sdk.EmbeddedResource{Resource: &sdk.ResourceContents{URI: at.String(), MIMEType: kind, Blob: data}}}, nil
 }

@@ -4,7 +4,8 @@
 // quotas, tokens and isolation are that API's, and so are the lines in its log; there is no second way to a box.
 //
 //   - tools.go lists the tools, with the words by which models know what they do.
-//   - calls.go makes requests of calls, api.go passes them on, and content.go makes of the answers what a model can read.
+//   - calls.go, sessions.go and files.go make requests of calls, api.go passes them on, and content.go makes of the answers what a
+//     model can read.
 package mcp
 
 import (

@@ -72,7 +72,8 @@ type (
 
 // tools are the tools, and the API that they use.
 type tools struct {
-	api client
+	api   client
+	turns turns
 	Options
 }
 
@@ -98,7 +99,8 @@ func (t *tools) add(s *sdk.Server) {
 			"id and working directory. Close it with session_close when the work is done; one that is not used for some minutes is closed by itself."+bounds)
 	addTool(s, t.execute, &sdk.ToolAnnotations{Title: "Execute Python in a session"}, "session_execute",
 		"Execute Python in a session, as a notebook does a cell: gives what the code prints and the value of its last expression. "+
-			"After an exception, which comes back with its traceback, the session goes on with all that it had. await works at the top level.")
+			"After an exception, which comes back with its traceback, the session goes on with all that it had. await works at the top level. "+
+			"Calls for one session are executed one after another.")
 	addTool(s, t.list, &sdk.ToolAnnotations{Title: "List files of a session", ReadOnlyHint: true}, "session_list_files",
 		"List a directory of a session: one line for each entry, directories with a / at their end, files with their size.")
 	addTool(s, t.read, &sdk.ToolAnnotations{Title: "Read a file of a session", ReadOnlyHint: true}, "session_read_file",
