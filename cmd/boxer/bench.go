@@ -41,6 +41,7 @@ func (o *benchOptions) bind(flags *pflag.FlagSet) {
 	}
 	flags.BoolVar(&o.quick, "quick", false, "take a fifth of the measurements")
 	flags.BoolVar(&o.installRivals, "install-rivals", false, "first fetch what npm and pip have, pinned, into the user's cache")
+	flags.StringVar(&o.rivals.Image, "image", "", "an `image` with python3 that docker or podman has, to compare with")
 	flags.StringVar(&o.rivals.Python3, "python3", "/usr/bin/python3", "the host's Python, an `executable`")
 }
 
@@ -55,12 +56,16 @@ var benchParts = []benchPart{
 	{"start", "Measure how fast programs start", `Measure how fast programs start: in boxer's own process, as a process, and in whatever else runs
 Python here. Instances that are ready are kept in this process, as a server keeps them; a whole
 process is ` + "`boxer run python:3.13 -c \"print('hello')\"`" + ` beside the host's own Python with -I.`, benchStart},
+	{"size", "Measure how large an app is, and how much of it moves", `Measure how large an app on Python is as a box and as a container image, compressed and unpacked, and
+how many bytes go to a registry: of the first app, and after one line of it has changed.`, benchSize},
 	{"cpu", "Measure what Python programs take, stoppable, charged, and elsewhere", `Measure what Python programs take, what it costs them that they can be stopped wherever they are,
 as by --timeout, or are charged for each instruction, as by --fuel, and what they take in
 whatever else runs Python here. Eleven programs take turns everywhere.`, benchCPU},
 	{"build", "Measure how long a directory of 5,000 files takes to build", `Measure how long a directory of 5,000 files takes to build: as nobody has seen it before,
 unchanged, and after one file has changed. Each is a whole process, of a store of its own. If a
 docker daemon answers, docker build takes turns with it.`, benchBuild},
+	{"density", "Measure how much memory an interpreter takes that waits", `Measure how much memory one more interpreter takes that waits for input: in boxer's own process, as
+a process, and of whatever else runs Python here.`, benchDensity},
 	{"serve", "Measure how many runs boxer serve answers in a second, and how fast", `Measure how many isolated runs of hello ` + "`boxer serve`" + ` answers in a second over HTTP, and how fast it
 answers at half of that rate. The server is a process of its own with its defaults; the load
 generator is this one, so that both share the machine. At half load requests are made at an even
@@ -112,9 +117,9 @@ type benchSetup struct {
 	python   *oci.Rootfs // the Python base, opened
 	cacheDir string      // of machine code
 	self     string      // the executable of boxer
-	native   string      // the host's Python, "" if there is none
 	rivals   []*rival.Rival
-	clients  int // of `boxer serve`, see benchOptions
+	root     string // the tar file of a container's root with Python, which may be there
+	clients  int    // of `boxer serve`, see benchOptions
 	quick    bool
 	progress func(what string) // nil: nobody wants to know
 }
@@ -126,7 +131,10 @@ func (a *app) bench(ctx context.Context, o benchOptions, parts []benchPart) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, setup.python.Close()) }()
-	report := &bench.Report{Date: time.Now(), Version: version, Quick: o.quick, Machine: bench.ThisMachine(), Contenders: bench.Contenders(setup.rivals)}
+	report := &bench.Report{Date: time.Now(), Version: version, Quick: o.quick, Machine: bench.ThisMachine()}
+	if report.Contenders, err = bench.Contenders(ctx, setup.self, version, setup.rivals); err != nil {
+		return err
+	}
 	if report.Noise, err = bench.Noise(ctx, o.quick); err != nil {
 		return err
 	}
@@ -156,11 +164,17 @@ func (a *app) benchSetup(ctx context.Context, o benchOptions) (*benchSetup, erro
 	if s.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
-	o.rivals.Dir = filepath.Join(s.cacheDir, "rivals")
-	if _, err := os.Stat(o.rivals.Python3); err == nil {
-		s.native = o.rivals.Python3
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, err
 	}
-	s.rivals = rival.All(ctx, o.rivals)
+	o.rivals.Dir = filepath.Join(cache, "boxer", "rivals")
+	if o.installRivals {
+		if err := rival.Install(ctx, o.rivals, a.stderr); err != nil {
+			return nil, err
+		}
+	}
+	s.rivals, s.root = rival.All(ctx, o.rivals), o.rivals.Root()
 	s.python, err = a.rootfs(ctx, store, "python:3.13", pullOptions{policy: pullNever})
 	return s, err
 }
@@ -175,8 +189,12 @@ func (a *app) measuring() func(what string) {
 
 func benchStart(s *benchSetup) (bench.Part, error) {
 	return bench.Start{
-		Python: s.python, CacheDir: s.cacheDir, Boxer: s.self, Python3: s.native, Quick: s.quick, Progress: s.progress,
+		Python: s.python, CacheDir: s.cacheDir, Boxer: s.self, Rivals: s.rivals, Quick: s.quick, Progress: s.progress,
 	}, nil
+}
+
+func benchSize(s *benchSetup) (bench.Part, error) {
+	return bench.Size{Boxer: s.self, Root: s.root}, nil
 }
 
 func benchCPU(s *benchSetup) (bench.Part, error) {
@@ -184,7 +202,13 @@ func benchCPU(s *benchSetup) (bench.Part, error) {
 }
 
 func benchBuild(s *benchSetup) (bench.Part, error) {
-	return bench.Build{Boxer: s.self, Quick: s.quick, Progress: s.progress}, nil
+	return bench.Build{Boxer: s.self, Rivals: s.rivals, Quick: s.quick, Progress: s.progress}, nil
+}
+
+func benchDensity(s *benchSetup) (bench.Part, error) {
+	return bench.Density{
+		Python: s.python, CacheDir: s.cacheDir, Boxer: s.self, Rivals: s.rivals, Quick: s.quick, Progress: s.progress,
+	}, nil
 }
 
 func benchServe(s *benchSetup) (bench.Part, error) {

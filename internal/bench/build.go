@@ -9,24 +9,17 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"boxer.dev/internal/bench/rival"
 )
 
 // Build says what `boxer bench build` measures with.
 type Build struct {
-	Boxer    string    // the executable of boxer, to be run as a process
-	Rivals   []Builder // what it is compared with
-	TempDir  string    // for contexts and a store; empty: the host's default
-	Quick    bool      // a fifth of the measurements
+	Boxer    string         // the executable of boxer, to be run as a process
+	Rivals   []*rival.Rival // what it is compared with, as far as it builds
+	TempDir  string         // for contexts and a store; empty: the host's default
+	Quick    bool           // a fifth of the measurements
 	Progress func(what string)
-}
-
-// Builder is a program with a command `build` like docker's.
-type Builder struct {
-	Key     string   // as of a contender
-	Command []string // to which a context is appended, and flags before it; it prints the image's name
-	Env     []string
-	Remove  []string // the command to which names of images are appended that are not needed any more; nil: they are not removed
-	Missing string   // why it cannot be run; "" if it can
 }
 
 // The context: 5,000 Python files, 2 KB each, in 100 directories.
@@ -43,11 +36,16 @@ func (b Build) Run(ctx context.Context) (_ *Section, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	sides := []*builds{{Builder: Builder{Key: "boxer", Command: []string{b.Boxer, "build", "-q"}, Env: []string{
+	sides := []*builds{{key: "boxer", Build: rival.Build{Command: []string{b.Boxer, "build", "-q"}, Env: []string{
 		"BOXER_HOME=" + filepath.Join(dir, "home"), "BOXER_CACHE=" + filepath.Join(dir, "cache"),
 	}}}}
-	for _, rival := range b.Rivals {
-		sides = append(sides, &builds{Builder: rival})
+	for _, r := range b.Rivals {
+		switch {
+		case r.Build != nil:
+			sides = append(sides, &builds{key: r.Key, Build: *r.Build})
+		case r.Missing != "" && (r.Key == "docker" || r.Key == "podman"):
+			sides = append(sides, &builds{key: r.Key, missing: r.Missing})
+		}
 	}
 	count := rounds(10, b.Quick)
 	for round := range count {
@@ -66,7 +64,9 @@ func (b Build) Run(ctx context.Context) (_ *Section, err error) {
 
 // builds are those of one program.
 type builds struct {
-	Builder
+	rival.Build
+	key                   string // of a contender
+	missing               string // why it cannot be run; "" if it can
 	cold, cached, changed Sample // microseconds
 	images                []string
 }
@@ -77,7 +77,7 @@ func (b Build) round(ctx context.Context, dir string, sides []*builds) error {
 		return err
 	}
 	for _, side := range sides {
-		if side.Missing != "" {
+		if side.missing != "" {
 			continue
 		}
 		cold, err := side.build(ctx, dir, "--no-cache")
@@ -93,7 +93,7 @@ func (b Build) round(ctx context.Context, dir string, sides []*builds) error {
 			return err
 		}
 		one := filepath.Join(dir, "d0", "f0.py")
-		if err := os.WriteFile(one, []byte(fmt.Sprintf("builder = %q\n", side.Key)), 0o644); err != nil {
+		if err := os.WriteFile(one, []byte(fmt.Sprintf("builder = %q\n", side.key)), 0o644); err != nil {
 			return err
 		}
 		changed, err := side.build(ctx, dir)
@@ -165,13 +165,13 @@ func buildSection(sides []*builds) (*Section, error) {
 		s.add(Line{Key: kind.key + "_us", What: kind.what, Unit: "ms", Figure: figure(kind.of(sides[0])), Scale: 1e-3, Goal: kind.goal})
 		contenders := make([]taken, len(sides))
 		for i, side := range sides {
-			contenders[i] = taken{side.Key, kind.of(side), side.Missing}
-			if side.Key != "docker" {
+			contenders[i] = taken{side.key, kind.of(side), side.missing}
+			if side.key != "docker" {
 				continue
 			}
 			over := Line{Key: kind.over, What: "  as a multiple of docker's", Unit: "×", Goal: "≤ 0.5"}
-			if side.Missing != "" {
-				s.lacks(over, side.Missing)
+			if side.missing != "" {
+				s.lacks(over, side.missing)
 				continue
 			}
 			pairs, err := kind.of(sides[0]).Over(kind.of(side))

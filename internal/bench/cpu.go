@@ -94,9 +94,9 @@ func rivalSide(ctx context.Context, r *rival.Rival) *side {
 
 func (c CPU) measure(sides []*side) error {
 	count := rounds(60, c.Quick)
-	for round := range count + 2 {
+	for round, counts := range paced(count, c.Quick) {
 		if c.Progress != nil && round%10 == 0 {
-			c.Progress(fmt.Sprintf("programs, round %d of %d", round, count+2))
+			c.Progress(fmt.Sprintf("programs, round %d of %d", round, count+warmRounds))
 		}
 		for p, program := range programs {
 			for i := range sides {
@@ -110,7 +110,7 @@ func (c CPU) measure(sides []*side) error {
 					return fmt.Errorf("running %s: %w", program.name, err)
 				case err != nil:
 					s.missing[p], s.took[p] = err.Error(), nil
-				case round >= 2: // the first are warm-up
+				case counts:
 					s.took[p] = append(s.took[p], took)
 				}
 			}

@@ -1,73 +1,159 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"iter"
+	"os"
 	"os/exec"
+	"strings"
 	"time"
+
+	"boxer.dev/internal/bench/rival"
 )
 
-// process times whole processes, in turns: `boxer run` and the host's Python.
+// turn is one of several ways to run a program as a process, each in turn.
+type turn struct {
+	key     string // of a contender
+	missing string
+	command func(code string) []string // a process of its own each time it is called
+	env     []string
+	first   Sample // until the first byte of output, in microseconds
+	took    Sample // until the process has ended
+}
+
+// turns are boxer and its rivals as processes; the first is boxer.
+func (s Start) turns() []*turn {
+	all := []*turn{{key: "boxer", command: func(code string) []string { return []string{s.Boxer, "run", "python:3.13", "-c", code} }}}
+	for _, r := range s.Rivals {
+		all = append(all, rivalTurn(r))
+	}
+	return all
+}
+
+func rivalTurn(r *rival.Rival) *turn {
+	t := &turn{key: r.Key, missing: r.Missing, command: r.Command, env: r.Env}
+	if t.missing == "" && t.command == nil {
+		t.missing = "it has no command"
+	}
+	return t
+}
+
+// process times whole processes that say hello.
 func (s Start) process(ctx context.Context, r *Section) error {
-	boxer := Line{Key: "process_us", What: "hello as a process", Unit: "ms", Scale: 1e-3}
-	python := Line{Key: "python3_us", What: "the host's python3 -I", Unit: "ms", Scale: 1e-3}
-	over := Line{Key: "process_over_python3", What: "  boxer as a multiple", Unit: "×", Goal: "≤ 2.5"}
-	sides := []*turn{{command: []string{s.Boxer, "run", "python:3.13", "-c", hello}}}
-	if s.Python3 != "" {
-		sides = append(sides, &turn{command: []string{s.Python3, "-I", "-c", hello}})
-	}
-	if err := takeTurns(ctx, s.rounds(100), sides); err != nil {
+	sides := s.turns()
+	if err := takeTurns(ctx, paced(s.rounds(30), s.Quick), sides); err != nil {
 		return err
 	}
-	boxer.Figure = figure(sides[0].took)
-	r.add(boxer)
-	if s.Python3 == "" {
-		r.lacks(python, "the host has no python3")
-		r.lacks(over, "the host has no python3")
-		return nil
+	r.add(Line{Key: "process_us", What: "hello as a process", Unit: "ms", Scale: 1e-3, Figure: figure(sides[0].took)})
+	for _, side := range sides {
+		if side.key != "python3" {
+			continue
+		}
+		over := Line{Key: "process_over_python3", What: "  as a multiple of python3 -I", Unit: "×", Goal: "≤ 2.5"}
+		if side.missing != "" {
+			r.lacks(over, side.missing)
+			continue
+		}
+		pairs, err := sides[0].took.Over(side.took)
+		if err != nil {
+			return err
+		}
+		over.Figure = figure(pairs)
+		r.add(over)
 	}
-	ratio, err := sides[0].took.Over(sides[1].took)
-	if err != nil {
-		return err
+	return r.compareTurns(sides, []kind{
+		{"first_output", "A process that prints hello, until the first output", func(t *turn) Sample { return t.first }},
+		{"process", "A process that prints hello, until its end", func(t *turn) Sample { return t.took }},
+	})
+}
+
+type kind struct {
+	key, what string
+	of        func(*turn) Sample
+}
+
+// compareTurns adds comparisons, in milliseconds.
+func (s *Section) compareTurns(sides []*turn, kinds []kind) error {
+	for _, k := range kinds {
+		var all []taken
+		for _, side := range sides {
+			all = append(all, taken{side.key, k.of(side), side.missing})
+		}
+		c, err := compare(Comparison{Key: k.key, What: k.what, Unit: "ms", Scale: 1e-3}, all)
+		if err != nil {
+			return err
+		}
+		s.Comparisons = append(s.Comparisons, c)
 	}
-	python.Figure, over.Figure = figure(sides[1].took), figure(ratio)
-	r.add(python)
-	r.add(over)
 	return nil
 }
 
-// turn is one of several commands that say hello, each in turn.
-type turn struct {
-	command []string
-	took    Sample // microseconds
-}
-
-// takeTurns runs the commands after one another, again and again. Two rounds before are warm-up.
-func takeTurns(ctx context.Context, rounds int, sides []*turn) error {
-	for round := range rounds + 2 {
-		for _, side := range sides {
-			took, err := spawn(ctx, side.command)
-			if err != nil {
-				return err
+// takeTurns runs the commands after one another, again and again. A rival that fails is left out
+// from then on, and says why; boxer may not.
+func takeTurns(ctx context.Context, rounds iter.Seq2[int, bool], sides []*turn) error {
+	for round, counts := range rounds {
+		for i := range sides {
+			side := sides[(round+i)%len(sides)] // nobody is always behind the same one
+			if side.missing != "" {
+				continue
 			}
-			if round >= 2 {
-				side.took = append(side.took, took)
+			first, took, err := spawn(ctx, side.command(hello), side.env)
+			switch {
+			case err != nil && side.key == "boxer":
+				return err
+			case err != nil:
+				side.missing, side.first, side.took = err.Error(), nil, nil
+			case counts:
+				side.first, side.took = append(side.first, first), append(side.took, took)
 			}
 		}
 	}
 	return nil
 }
 
-// spawn runs a command that says hello and gives how long it took from start to end, in microseconds.
-func spawn(ctx context.Context, command []string) (float64, error) {
-	start := time.Now()
-	output, err := exec.CommandContext(ctx, command[0], command[1:]...).Output()
-	took := microseconds(time.Since(start))
+// spawn runs a command that says hello and gives how long it took from start to the first byte that it printed, and to its end, in
+// microseconds.
+func spawn(ctx context.Context, command, env []string) (first, took float64, err error) {
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), env...)
+	var trouble strings.Builder
+	cmd.Stderr = &trouble
+	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return 0, fmt.Errorf("running %s: %w", command[0], err)
+		return 0, 0, err
 	}
-	if string(output) != "hello\n" {
-		return 0, fmt.Errorf("%s answers %q to hello", command[0], output)
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 0, 0, err
 	}
-	return took, nil
+	said := make([]byte, 1)
+	_, early := io.ReadFull(stdout, said)
+	first = microseconds(time.Since(start))
+	rest, late := io.ReadAll(stdout)
+	err = cmd.Wait()
+	took = microseconds(time.Since(start))
+	if err != nil || early != nil || late != nil {
+		return 0, 0, fmt.Errorf("running %s: %w: %s", command[0], firstOf(err, early, late), lastLine(trouble.String()))
+	}
+	if output := append(said, rest...); !bytes.Equal(output, []byte("hello\n")) {
+		return 0, 0, fmt.Errorf("%s answers %q to hello", command[0], output)
+	}
+	return first, took, nil
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
 }

@@ -25,7 +25,10 @@ type Contender struct {
 	Version  string
 	Settings string            // how it is run, and that its documentation says so
 	Missing  string            // why it is not there; "" if it is
-	Can      map[string]string // by an ability: "yes", or what happened instead
+	Can      map[string]string // by the key of an ability: "yes", "no", or how much of it
+
+	FirstStart time.Duration // when it was installed; 0: not known
+	Installed  int64         // bytes; 0: not known
 }
 
 // MarshalJSON gives the sections under their names. Of a report with a single section its fields stand at the top, beside the
@@ -41,7 +44,11 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 	}
 	rivals := map[string]any{}
 	for _, c := range r.Contenders {
-		rivals[c.Key] = c.fields()
+		if c.Key != "boxer" {
+			rivals[c.Key] = c.fields()
+			continue
+		}
+		out["boxer"] = c.fields()
 	}
 	out["rivals"], out["machine"], out["noise_us"] = rivals, r.Machine, r.Noise
 	out["date"], out["version"], out["quick"] = r.Date.Format(time.RFC3339), r.Version, r.Quick
@@ -57,6 +64,12 @@ func (c Contender) fields() map[string]any {
 	}
 	if c.Can != nil {
 		out["can"] = c.Can
+	}
+	if c.FirstStart != 0 {
+		out["first_start_seconds"] = c.FirstStart.Seconds()
+	}
+	if c.Installed != 0 {
+		out["installed_bytes"] = c.Installed
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -13,6 +14,12 @@ func (r *Report) WriteText(w io.Writer) error {
 	fmt.Fprintf(w, "boxer %s, %s: %s\n", r.Version, r.Date.Format("2006-01-02"), r.Machine)
 	if r.Noise != nil {
 		fmt.Fprintf(w, "a process that does nothing takes %s ms (%s … %s)\n", short(r.Noise.Median/1e3), short(r.Noise.Lower/1e3), short(r.Noise.Upper/1e3))
+	}
+	if len(r.Contenders) > 0 {
+		fmt.Fprintln(w)
+		if err := r.contenders().text(w); err != nil {
+			return err
+		}
 	}
 	for _, s := range r.Sections {
 		if len(r.Sections) > 1 {
@@ -39,15 +46,52 @@ func (t table) text(w io.Writer) error {
 	if t.title != "" {
 		fmt.Fprintln(w, t.title)
 	}
-	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var aligned bytes.Buffer
+	columns := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
 	for i, row := range append([][]string{t.header}, t.rows...) {
 		line := strings.Join(row, "\t")
 		if i == 0 {
 			line = strings.ToUpper(line)
 		}
-		fmt.Fprintln(columns, strings.TrimRight(line, "\t"))
+		fmt.Fprintln(columns, line)
 	}
-	return columns.Flush()
+	if err := columns.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(aligned.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// contenders says who is compared, and what each can do.
+func (r *Report) contenders() table {
+	questions := abilities("")
+	t := table{title: "Who is compared", header: []string{"who", "version"}}
+	for _, q := range questions {
+		t.header = append(t.header, q.what)
+	}
+	t.header = append(t.header, "first start", "installed")
+	for _, c := range r.Contenders {
+		row := []string{c.Name, c.Version}
+		if c.Missing != "" {
+			row[1] = "absent: " + c.Missing
+		}
+		for _, q := range questions {
+			row = append(row, c.Can[q.key])
+		}
+		first, installed := "", ""
+		if c.FirstStart != 0 {
+			first = short(c.FirstStart.Seconds()) + " s"
+		}
+		if c.Installed != 0 {
+			installed = short(float64(c.Installed)/1e6) + " MB"
+		}
+		t.rows = append(t.rows, append(row, first, installed))
+	}
+	return t
 }
 
 // tables are all tables of a section.

@@ -30,7 +30,7 @@ const (
 
 // pythonDriver is what drivers of Python packages begin with; they end with serve(fresh, keep, hold).
 const pythonDriver = `
-import json, sys
+import json, os, sys
 
 def serve(**verbs):
     for line in sys.stdin:
@@ -40,6 +40,7 @@ def serve(**verbs):
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)
+    os._exit(0)  # sandboxes that are held are not asked how they want to end
 `
 
 // nodeDriver is what drivers in JavaScript begin with; they end with serve({fresh, keep, hold}).
@@ -57,6 +58,7 @@ async function serve(verbs) {
     }
     process.stdout.write(JSON.stringify(answer) + "\n");
   }
+  process.exit(0);
 }
 `
 
@@ -68,6 +70,7 @@ func (r *Rival) Drive(ctx context.Context) (*Driver, error) {
 	d := &Driver{process: exec.CommandContext(ctx, r.Driver[0], r.Driver[1:]...), trouble: &strings.Builder{}}
 	d.process.Env = append(os.Environ(), r.Env...)
 	d.process.Stderr = d.trouble
+	d.process.WaitDelay = patience // what a driver has started may have its standard error
 	var err error
 	if d.stdin, err = d.process.StdinPipe(); err != nil {
 		return nil, err
@@ -93,8 +96,12 @@ func (d *Driver) Ask(verb, code string) (out string, took time.Duration, err err
 	if _, err := d.stdin.Write(append(request, '\n')); err != nil {
 		return "", 0, fmt.Errorf("asking: %w\n%s", err, d.trouble)
 	}
+	timer := time.AfterFunc(longest, func() { d.process.Process.Kill() })
 	line, err := d.answers.ReadBytes('\n')
 	took = time.Since(start)
+	if !timer.Stop() {
+		return "", took, fmt.Errorf("no answer within %s", longest)
+	}
 	if err != nil {
 		return "", took, fmt.Errorf("reading an answer: %w\n%s", err, d.trouble)
 	}
@@ -114,13 +121,17 @@ func (d *Driver) Process() int { return d.process.Process.Pid }
 // Close ends the driver.
 func (d *Driver) Close() error {
 	d.stdin.Close()
-	timer := time.AfterFunc(5*time.Second, func() { d.process.Process.Kill() })
+	timer := time.AfterFunc(patience, func() { d.process.Process.Kill() })
 	defer timer.Stop()
-	if err := d.process.Wait(); err != nil && d.process.ProcessState == nil {
-		return err
-	}
+	_ = d.process.Wait() // it has answered all that it was asked
 	return nil
 }
+
+// longest is how long an answer may take. Whoever takes longer is not measured.
+const longest = time.Minute
+
+// patience is how long a process has to end that has nothing to do any more.
+const patience = 5 * time.Second
 
 func firstLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")

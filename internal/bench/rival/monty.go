@@ -13,7 +13,7 @@ func monty(ctx context.Context, p Places) *Rival {
 	r.fromPackage(p, `
 from pydantic_monty import Monty
 
-pool = Monty()
+pool = Monty(max_processes=64)
 pool.__enter__()
 
 def feed(session, code):

@@ -29,16 +29,29 @@ type Rival struct {
 	Driver []string
 	// Env is added to the environment of both.
 	Env []string
+	// Container says that it is one, to be compared with in what containers are for.
+	Container bool
+	// Build is how it builds images; nil: it does not.
+	Build *Build
+	// Idle starts an interpreter that waits, where that is more than a process of Command; see Wait.
+	Idle func(ctx context.Context, code string) (*Instance, error)
 
 	FirstStart time.Duration // when it was installed, nothing being compiled or unpacked yet; 0: not known
 	Installed  int64         // bytes; 0: not known
+}
+
+// Build is a program with a command `build` like docker's.
+type Build struct {
+	Command []string // to which flags and a context are appended; it prints the image's name
+	Env     []string
+	Remove  []string // the command to which the names of images are appended that are not needed any more
 }
 
 // Places says where rivals are looked for.
 type Places struct {
 	Dir     string // where Install put them
 	Python3 string // the host's Python; empty: the one of PATH
-	Image   string // a container image with python3, of a repository that the daemon has; empty: one is made, see Root
+	Image   string // a container image with python3, of the daemon; empty: one is made, see Root
 }
 
 // Keys are the keys of all rivals, in the order of All.
@@ -50,7 +63,7 @@ func Keys() (keys []string) {
 }
 
 var finders = []func(context.Context, Places) *Rival{
-	python3, nodeWASI, pyodide, wasmtime, eryx, wasiPython, monty, pysandbox,
+	docker, podman, runc, python3, nodeWASI, pyodide, wasmtime, eryx, wasiPython, monty, pysandbox,
 }
 
 // All looks for every rival. Those that are not there say why.
@@ -74,6 +87,9 @@ func Present(rivals []*Rival) (present []*Rival) {
 	}
 	return present
 }
+
+// Root is the tar file of a container's root that Install makes.
+func (p Places) Root() string { return filepath.Join(p.Dir, "root.tar") }
 
 // missing gives the rival with a reason.
 func (r *Rival) missing(why string) *Rival {
@@ -110,7 +126,7 @@ func (r *Rival) fromPackage(p Places, driver string) *Rival {
 	if !there(dir) || !there(p.python()) {
 		return r.missing(notInstalled)
 	}
-	r.Env = append(r.Env, "PYTHONPATH="+dir, "PYTHONDONTWRITEBYTECODE=")
+	r.Env = append(r.Env, "PYTHONPATH="+dir, "XDG_CACHE_HOME="+filepath.Join(p.Dir, "cache"))
 	r.Driver = []string{p.python(), "-c", pythonDriver + driver}
 	r.Installed = diskUsage(dir)
 	return r
