@@ -31,6 +31,21 @@ const maxNesting = 64
 
 type nestingKey struct{}
 
+func depthOf(ctx context.Context) int {
+	depth, _ := ctx.Value(nestingKey{}).(int)
+	return depth
+}
+
+// metering is what a program of the run has to count. One that has been started by another may be computing while that one writes
+// too much: it could not be ended otherwise. Who writes too much is ended where it does.
+func (s *sandbox) metering(nested bool) metering {
+	m := s.cmd.metering()
+	if m == uncounted && nested && s.cmd.Limits.Output > 0 {
+		m = ticks
+	}
+	return m
+}
+
 // exec runs a command and returns what Run does.
 func (s *sandbox) exec(ctx context.Context, c command) error {
 	if err := ctx.Err(); err != nil {
@@ -40,7 +55,7 @@ func (s *sandbox) exec(ctx context.Context, c command) error {
 		s.end(s.reached(Limits{Fuel: s.fuel.limit}, OutcomeOutOfFuel)) // to a shell this is a command that fails, of many
 		return fmt.Errorf("%q was not started: %w", c.args[0], ErrOutOfFuel)
 	}
-	depth, _ := ctx.Value(nestingKey{}).(int)
+	depth := depthOf(ctx)
 	if depth == maxNesting {
 		reason := fmt.Sprintf("programs start each other more than %d deep", maxNesting)
 		return &NotExecutableError{Path: c.args[0], Reason: reason, err: syscall.ELOOP}
@@ -66,7 +81,7 @@ func (s *sandbox) exec(ctx context.Context, c command) error {
 func (s *sandbox) runModule(ctx context.Context, found executable, c command) (err error) {
 	stats := Stats{Programs: 1}
 	defer func() { s.meter.add(stats) }()
-	found.module.meters = s.cmd.metering()
+	found.module.meters = s.metering(depthOf(ctx) > 1)
 	module := found.module
 	image := s.imageFor(module.digest)
 	if image != nil {

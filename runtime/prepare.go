@@ -37,7 +37,7 @@ func (b *Box) Prepare(ctx context.Context, c *Cmd) error {
 		return err
 	}
 	if !found.startsOthers() {
-		return s.prepare(ctx, found.path, found.module, plain)
+		return s.prepare(ctx, found.path, found.module, plain, false)
 	}
 	if err := s.prepareAll(ctx); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (b *Box) Prepare(ctx context.Context, c *Cmd) error {
 	if b.complete == nil {
 		b.complete = map[metering]bool{}
 	}
-	b.complete[c.metering()] = true
+	b.complete[s.metering(true)] = true
 	return nil
 }
 
@@ -67,7 +67,7 @@ func (s *sandbox) prepareAll(ctx context.Context) error {
 			if prepared++; prepared > maxPrepared {
 				return fs.SkipAll
 			}
-			err = s.prepare(ctx, found.path, found.module, plain)
+			err = s.prepare(ctx, found.path, found.module, plain, true)
 		}
 		var unfit *NotExecutableError
 		if errors.As(err, &unfit) {
@@ -113,14 +113,14 @@ func (b *Box) PrepareSession(ctx context.Context, c *Cmd) error {
 	if found.startsOthers() {
 		return notForSessions(found.path)
 	}
-	return s.prepare(ctx, found.path, found.module, exporting)
+	return s.prepare(ctx, found.path, found.module, exporting, false)
 }
 
 // prepare loads a program in a form for those who start it from nothing, and for each of its memory images, of which there may be
 // none that serves.
-func (s *sandbox) prepare(ctx context.Context, name string, module source, fresh form) error {
+func (s *sandbox) prepare(ctx context.Context, name string, module source, fresh form, nested bool) error {
 	var stats Stats
-	module.meters, module.form = s.cmd.metering(), fresh
+	module.meters, module.form = s.metering(nested), fresh
 	if _, err := s.engine.load(ctx, module, &stats); err != nil {
 		return notRunnable(name, err)
 	}
@@ -171,7 +171,7 @@ var errSealed = errors.New("it was not there when the process gave up its access
 
 // unprepared tells a run that has not begun from one that has: only the first command's program can still be loaded.
 func (s *sandbox) unprepared(ctx context.Context, found executable) error {
-	if depth, _ := ctx.Value(nestingKey{}).(int); depth > 1 {
+	if depthOf(ctx) > 1 {
 		return &NotExecutableError{Path: found.path, Reason: errSealed.Error(), err: errSealed}
 	}
 	return &NotPreparedError{found.path}
@@ -184,5 +184,5 @@ func (s *sandbox) ready(found executable) bool {
 	}
 	s.engine.mutex.Lock()
 	defer s.engine.mutex.Unlock()
-	return s.box.complete[s.cmd.metering()]
+	return s.box.complete[s.metering(true)]
 }

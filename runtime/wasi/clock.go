@@ -22,7 +22,7 @@ type Clock struct {
 	// Waiting, if not nil, is told when a call begins to wait, and when it has.
 	Waiting func(bool)
 
-	Off bool // no time can be read (EPERM), though waited for
+	Off bool // the time of day cannot be read (EPERM)
 
 	Resolution time.Duration // what clock_res_get tells; 0: 1 ns
 
@@ -69,7 +69,7 @@ const (
 
 // read returns the time of one of the clocks in nanoseconds.
 func (c *Clock) read(id uint32) (uint64, errno) {
-	if c.Off && id <= clockThreadCPU {
+	if c.Off && id == clockRealtime {
 		return 0, errnoPerm
 	}
 	switch id {
