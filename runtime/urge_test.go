@@ -6,16 +6,21 @@ import (
 	"errors"
 	"math"
 	"testing"
+
+	"boxer.dev/internal/wasm"
 )
 
-// A program whose turns take long ends with its context, not with its slice: here that is minutes later.
+// A program whose turns take long ends with its context, not with its slice: here that is minutes later. A loop that calls
+// nothing would keep the counter to itself.
 func TestProgramIsUrged(t *testing.T) {
 	turn := bytes.Join([][]byte{
 		{0x03, 0x40, 0x41, 0, 0x41, 0, 0x28, 2, 0, 0x41, 1, 0x6a, 0x36, 2, 0}, // loop: count at address 0
 		bytes.Repeat([]byte{0x41, 8, 0x41, 8, 0x28, 2, 0, 0x36, 2, 0}, 50),    // at address 8 nothing changes, slowly
-		{0x0c, 0, 0x0b}, // br 0
+		{0x10, 1, 0x0c, 0, 0x0b}, // call 1; br 0
 	}, nil)
-	module := startModule(turn...)
+	module := startModule()
+	module[wasm.SectionFunction] = vector([]byte{0}, []byte{0})
+	module[wasm.SectionCode] = vector(body(turn...), body())
 	e, err := shared()
 	if err != nil {
 		t.Fatal(err)

@@ -1,5 +1,7 @@
 package wasm
 
+import "slices"
+
 // bodyMeter rewrites one body after the other.
 //
 // A loop whose counter has run out leaves its way to a cold place behind it, so that the engine need not keep values in
@@ -21,6 +23,9 @@ package wasm
 //
 // A loop that takes values from the stack is left in its place and refills in the middle of its way, as entries do.
 //
+// A leaf, which is a loop without calls and other loops in it, has a local for the ticks that are left, and writes each charge to
+// the counter besides.
+//
 // Fuel is kept in a local while a function runs, and in the global while others do: engines keep locals in registers.
 // Functions that catch exceptions use the global throughout, because what was thrown past a call has been paid there.
 type bodyMeter struct {
@@ -34,7 +39,7 @@ type bodyMeter struct {
 
 	locals int    // of the function: parameters and those declared
 	cached bool   // the counter is in a local
-	local  uint32 // which one
+	local  uint32 // which one; in a leaf it is there, too
 	length uint32 // the local for a bulk operation's length
 
 	labels []label // of the blocks that are open in the original
@@ -45,6 +50,7 @@ type bodyMeter struct {
 type label struct {
 	at   int  // where in the output's blocks the one is that branches to it go to
 	cold bool // a loop with a cold place
+	leaf bool
 }
 
 func (b *bodyMeter) rewrite(i int, body Body) (err error) {
@@ -89,8 +95,8 @@ func (b *bodyMeter) declare(params int) error {
 	var added []byte
 	next := uint32(b.locals)
 	b.cached = b.meter == Fuel && !catches && len(b.points) > 0
-	if b.cached {
-		added = append(added, 1, byte(TypeI64))
+	if b.cached || slices.ContainsFunc(b.points, func(p point) bool { return p.leaf }) {
+		added = append(added, 1, byte(b.numeric(byte(TypeI32), byte(TypeI64))))
 		b.local, next, groups = next, next+1, groups+1
 	}
 	if bulks {
@@ -233,14 +239,38 @@ func (b *bodyMeter) loop() error {
 		b.depth++
 		return nil
 	}
+	leaf := len(b.points) > 0 && b.points[0].leaf && b.points[0].pos == b.x.End
+	if leaf {
+		b.get()
+		b.onLocal(OpLocalSet)
+	}
 	b.op(OpBlock)
 	b.out = append(b.out, b.m.data[b.x.Imm:b.x.End]...)
 	b.out = append(b.out, byte(OpLoop), blockEmpty, byte(OpBlock), blockEmpty)
-	b.labels = append(b.labels, label{at: b.depth + 1, cold: true})
+	b.labels = append(b.labels, label{at: b.depth + 1, cold: true, leaf: leaf})
 	b.depth += 3
-	b.chargeHere(true)
+	if leaf {
+		b.chargeLeaf()
+	} else {
+		b.chargeHere(true)
+	}
 	return nil
 }
+
+// chargeLeaf is chargeHere at the head of a leaf. To read the counter would mean to wait for what the turn before has written.
+func (b *bodyMeter) chargeLeaf() {
+	cost := b.points[0].cost
+	b.points = b.points[1:]
+	b.onLocal(OpLocalGet)
+	b.out = append(b.constant(b.out, 0), opI32LtS, byte(OpBrIf), 0)
+	b.onLocal(OpLocalGet)
+	b.out = append(b.constant(b.out, cost), opI32Sub)
+	b.onLocal(OpLocalTee)
+	b.set()
+}
+
+// onLocal appends an instruction on the counter's local.
+func (b *bodyMeter) onLocal(op Opcode) { b.out = appendU32(append(b.out, byte(op)), b.local) }
 
 // takesValues reports whether the current block has parameters.
 func (b *bodyMeter) takesValues() (bool, error) {
@@ -260,7 +290,7 @@ func (b *bodyMeter) takesValues() (bool, error) {
 
 func (b *bodyMeter) end() {
 	last := len(b.labels) - 1
-	cold := b.labels[last].cold
+	cold, leaf := b.labels[last].cold, b.labels[last].leaf
 	b.labels = b.labels[:last]
 	switch {
 	case last == 0 && b.cached:
@@ -270,6 +300,10 @@ func (b *bodyMeter) end() {
 	case cold:
 		b.out = append(b.out, byte(OpBr), 2, byte(OpEnd))
 		b.refillCounter()
+		if leaf {
+			b.get()
+			b.onLocal(OpLocalSet)
+		}
 		b.out = append(b.out, byte(OpBr), 0, byte(OpEnd), byte(OpUnreachable), byte(OpEnd))
 		b.depth -= 3
 	default:
@@ -348,7 +382,7 @@ func (b *bodyMeter) refillCounter() {
 
 func (b *bodyMeter) get() {
 	if b.cached {
-		b.out = appendU32(append(b.out, byte(OpLocalGet)), b.local)
+		b.onLocal(OpLocalGet)
 	} else {
 		b.out = appendU32(append(b.out, byte(OpGlobalGet)), b.counter)
 	}
@@ -356,7 +390,7 @@ func (b *bodyMeter) get() {
 
 func (b *bodyMeter) set() {
 	if b.cached {
-		b.out = appendU32(append(b.out, byte(OpLocalSet)), b.local)
+		b.onLocal(OpLocalSet)
 	} else {
 		b.out = appendU32(append(b.out, byte(OpGlobalSet)), b.counter)
 	}
@@ -365,7 +399,7 @@ func (b *bodyMeter) set() {
 // store puts a counter that is in a local where others find it; load gets it back.
 func (b *bodyMeter) store() {
 	if b.cached {
-		b.out = appendU32(append(b.out, byte(OpLocalGet)), b.local)
+		b.onLocal(OpLocalGet)
 		b.out = appendU32(append(b.out, byte(OpGlobalSet)), b.counter)
 	}
 }
@@ -373,7 +407,7 @@ func (b *bodyMeter) store() {
 func (b *bodyMeter) load() {
 	if b.cached {
 		b.out = appendU32(append(b.out, byte(OpGlobalGet)), b.counter)
-		b.out = appendU32(append(b.out, byte(OpLocalSet)), b.local)
+		b.onLocal(OpLocalSet)
 	}
 }
 

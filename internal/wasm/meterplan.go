@@ -7,6 +7,7 @@ type point struct {
 	pos  int   // of the instruction before which it is
 	cost int64 // of what follows, up to the next point
 	test bool  // the counter is tested first
+	leaf bool  // it is the head of a loop in which there are no other points, calls and bulk operations: for Ticks
 }
 
 // planner finds the points of a body. Those with a test are at its loops, at its entry and at calls through pointers if that
@@ -23,6 +24,7 @@ type planner struct {
 	blocks  []plannedBlock
 	targets int // that many of the outermost blocks are known to be targets
 	current int // the point that pays for instructions
+	others  int // how many things there were so far that a leaf has not
 	at      distance
 }
 
@@ -52,6 +54,8 @@ type plannedBlock struct {
 	op      Opcode   // that opened it; 0: the function's
 	target  bool     // something branches to its label
 	leaves  int      // the outermost block to whose label there is a way from inside, but for traps
+	head    int      // of a loop: its point
+	others  int      // planner.others where a loop begins
 	current int      // the point before the block: it may pay for what follows it and, for Ticks, for its else
 	before  distance // where the block begins
 	end     distance // of those that come to its end otherwise than from above
@@ -67,7 +71,7 @@ const maxLoops = 2000
 // plan lists the points of a function in the order of their positions. What costs nothing and tests nothing is left out.
 func (p *planner) plan(function int, body Body) ([]point, error) {
 	p.points, p.blocks = p.points[:0], append(p.blocks[:0], plannedBlock{})
-	p.at, p.targets = distance{}, 0
+	p.at, p.targets, p.others = distance{}, 0, 0
 	loops := 0
 	p.path.begin()
 	p.add(body.Code, p.entries.tested[function])
@@ -87,6 +91,9 @@ func (p *planner) plan(function int, body Body) ([]point, error) {
 		}
 		if p.at.tooFar(weight) {
 			p.test(x.Pos)
+		}
+		if mayCall(x.Op) {
+			p.others++
 		}
 		p.path.step(&x, 0)
 		p.at.add(weight)
@@ -116,6 +123,7 @@ func (p *planner) add(pos int, test bool) {
 	p.points = append(p.points, point{pos: pos, test: test})
 	p.current = len(p.points) - 1
 	if test {
+		p.others++
 		p.at = distance{}
 		p.path.test()
 	}
@@ -134,6 +142,7 @@ func (p *planner) test(pos int) {
 		p.add(pos, true)
 	} else {
 		p.points[last].test, p.current, p.at = true, last, distance{}
+		p.others++
 		p.path.test()
 	}
 }
@@ -182,8 +191,9 @@ func (p *planner) open(x *Expr) {
 		p.blocks[len(p.blocks)-1].target = true
 		p.charge(x.End)
 	case OpLoop:
-		p.blocks[len(p.blocks)-1].target = true
 		p.add(x.End, true)
+		at := &p.blocks[len(p.blocks)-1]
+		at.target, at.head, at.others = true, p.current, p.others
 	}
 }
 
@@ -197,7 +207,9 @@ func (p *planner) end(x *Expr) {
 	}
 	// What went before may have been paid for by a point that pays for what comes now, too, whatever tests there were meanwhile.
 	p.at.join(at.before)
-	if at.op != OpLoop {
+	if at.op == OpLoop {
+		p.points[at.head].leaf = p.meter == Ticks && p.others == at.others
+	} else {
 		p.at.join(at.end)
 	}
 	p.resume(&at, x.End)
@@ -226,6 +238,16 @@ func (p *planner) branch(label uint32) {
 func (p *planner) leave(to int) {
 	at := &p.blocks[len(p.blocks)-1]
 	at.leaves = min(at.leaves, to)
+}
+
+// mayCall reports whether an instruction may call a function, of the pass's own too.
+func mayCall(op Opcode) bool {
+	switch op {
+	case OpCall, OpCallIndirect, OpCallRef, OpReturnCall, OpReturnCallIndirect, OpReturnCallRef:
+		return true
+	}
+	_, isBulk := bulk(op)
+	return isBulk
 }
 
 // cost is the fuel that an instruction takes.

@@ -196,8 +196,9 @@ func (p *proof) flowOf(body Body) *flow {
 			open = append(open, i)
 		}
 	}
+	copies := p.copies(g)
 	for i := range g.code {
-		g.test[i] = p.isTest(g, i) || g.code[i].Op == OpCall && g.code[i].Index == p.refill
+		g.test[i] = p.isTest(g, copies, i) || g.code[i].Op == OpCall && g.code[i].Index == p.refill
 	}
 	return g
 }
@@ -229,7 +230,7 @@ func blockEnds(code []Instruction) (end, other map[int]int) {
 
 // isTest reports whether an instruction that is not the call of the host itself is the branch of a test: the counter has been held against 0 just before it, and
 // where it is taken the host is called.
-func (p *proof) isTest(g *flow, i int) bool {
+func (p *proof) isTest(g *flow, copies map[uint32]bool, i int) bool {
 	if i < 3 || g.code[i].Op != OpBrIf && g.code[i].Op != OpIf {
 		return false
 	}
@@ -243,7 +244,7 @@ func (p *proof) isTest(g *flow, i int) bool {
 	if !isI32 && !isI64 || get.Op != OpLocalGet && (get.Op != OpGlobalGet || get.Index != p.counter) {
 		return false
 	}
-	if get.Op == OpLocalGet && !p.isCopy(g, get.Index) {
+	if get.Op == OpLocalGet && !copies[get.Index] {
 		return false
 	}
 	at := g.next[i][0] // of an if; br_if goes where its label is
@@ -262,15 +263,16 @@ func (p *proof) isTest(g *flow, i int) bool {
 	return false
 }
 
-// isCopy reports whether a local begins as the counter.
-func (p *proof) isCopy(g *flow, local uint32) bool {
-	for i := 1; i < min(len(g.code), 4); i++ {
+// copies are the locals that the counter is put into: ours, since what was there before cannot name the counter.
+func (p *proof) copies(g *flow) map[uint32]bool {
+	copies := map[uint32]bool{}
+	for i := 1; i < len(g.code); i++ {
 		from, to := g.code[i-1], g.code[i]
 		if from.Op == OpGlobalGet && from.Index == p.counter && to.Op == OpLocalSet {
-			return to.Index == local
+			copies[to.Index] = true
 		}
 	}
-	return false
+	return copies
 }
 
 // circleIn gives a node from which a way leads back to it.
