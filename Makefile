@@ -8,6 +8,7 @@
 # make cpython-tests   CPython's own test-suite inside a box, against docs/cpython-tests.md
 # make profile measure what the interpreter does, anew: bases/python/profile/counts.txt, by which it is optimised
 # make fuzz    every fuzz target, FUZZTIME (30s) each: about half an hour for all of them
+# make soak    ask a server for everything at once, well and badly, for SOAKTIME (3m): what it takes must not grow
 # make bench   the Go benchmarks
 
 GO ?= go
@@ -19,7 +20,7 @@ ENGINE = $(shell internal/wazero/prepare.sh)
 VERSION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: build base demo check tools test engine-test fuzz cpython-tests profile bench clean
+.PHONY: build base demo check tools test engine-test fuzz cpython-tests profile soak bench clean
 build: bin/boxer
 
 .PHONY: bin/boxer
@@ -75,6 +76,11 @@ cpython-tests: bin/boxer
 
 profile: bin/boxer
 	bases/python/profile.sh bin/boxer
+
+SOAKTIME ?= 3m
+
+soak: bin/boxer
+	$(GO) run ./internal/soak -time $(SOAKTIME) bin/boxer
 
 bench:
 	$(GO) test $(ENGINE) -run '^$$' -bench . -benchmem ./...

@@ -247,7 +247,9 @@ func (s *Server) execute(ctx context.Context, r *http.Request, code string, e ru
 	ctx, release := x.within(ctx)
 	defer release()
 	leave, err := s.begin(ctx, x.key)
-	if err != nil {
+	if err != nil && x.life.Err() != nil {
+		return nil, newProblem(http.StatusGone, "session_ended", "the session was closed while the request waited")
+	} else if err != nil {
 		return nil, err
 	}
 	defer leave()
