@@ -20,6 +20,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	defer place.Leave()
 	if r.ContentLength > s.options.MaxBody {
+		w.Header().Set("Connection", "close") // nobody waits for the rest
 		return nil, &http.MaxBytesError{Limit: s.options.MaxBody}
 	}
 	control := http.NewResponseController(w)
@@ -29,6 +30,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		var large *http.MaxBytesError
 		switch {
 		case errors.As(err, &large):
+			w.Header().Set("Connection", "close")
 			return nil, err
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			w.Header().Set("Connection", "close")

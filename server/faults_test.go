@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -172,6 +173,60 @@ func TestSlowRequest(t *testing.T) {
 			t.Errorf("got %q, %v", answer, err)
 		}
 	}
+}
+
+// TestBadRequests: nonsense, too much of it, and what ends in the middle get an answer or none, and nobody else notices.
+func TestBadRequests(t *testing.T) {
+	program := newGated()
+	url, end := serveUntil(t, Options{
+		Runner: program, Running: 2, Waiting: 2, MaxBody: 1000, Timeouts: Timeouts{Body: time.Second},
+	}, time.Minute)
+	good := background(t, "POST", url+"/v1/runs", `{"argv": ["x"]}`)
+	<-program.begun
+	const head = "POST /v1/runs HTTP/1.1\r\nHost: x\r\n"
+	for name, test := range map[string]struct{ sent, want string }{
+		"no HTTP":                               {"nonsense\xff\x00\r\n\r\n", " 400 "},
+		"too long a header":                     {head + "X: " + strings.Repeat("x", 2*maxHeader) + "\r\n\r\n", " 431 "},
+		"no JSON":                               {head + "Content-Length: 5\r\nConnection: close\r\n\r\n{\"a\":", " 400 "},
+		"larger than it may be":                 {head + "Content-Length: 1000000\r\n\r\n" + strings.Repeat("x", 2000), " 413 "},
+		"larger without a length":               {head + "Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + strings.Repeat("x", 2000), " 413 "},
+		"no end of a chunk":                     {head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", " 400 "},
+		"two lengths":                           {head + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", " 400 "},
+		"a path that there is not, and no body": {"POST /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", ""},
+		"a body where none is read":             {"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", ""},
+		"an end in the middle":                  {head + "Content-Length: 100\r\n\r\n{", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			connection, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer connection.Close()
+			_, _ = io.WriteString(connection, test.sent) // it may have had enough of it before the end
+			if test.want == "" {
+				_, _ = io.Copy(io.Discard, connection) // until the server has had enough
+				return
+			}
+			line, err := bufio.NewReader(connection).ReadString('\n')
+			if err != nil || !strings.Contains(line, test.want) {
+				t.Errorf("got %q, %v", line, err)
+			}
+			if answer, body := call(t, "GET", url+"/ready", ""); answer.StatusCode != 200 {
+				t.Error(body)
+			}
+		})
+	}
+	close(program.may)
+	if text := <-good; !strings.HasPrefix(text, "200 ") {
+		t.Error(text)
+	}
+	if answer, body := call(t, "POST", url+"/v1/runs", `{"argv": ["x"]}`); answer.StatusCode != 200 {
+		t.Error(body)
+	}
+	if err := <-end(); err != nil {
+		t.Error(err)
+	}
+	noneLeft(t)
 }
 
 // TestSlowReader: a program whose output nobody takes is ended.

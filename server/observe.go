@@ -63,6 +63,9 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", n.id)
 		watched := &watchedWriter{ResponseWriter: w}
 		r, span := s.tracer.request(r.WithContext(context.WithValue(r.Context(), notesName{}, n)), n.id)
+		if r.Method != http.MethodPost && r.Method != http.MethodPut {
+			s.bodyless(watched, r)
+		}
 		defer func() {
 			if failure := recover(); failure != nil && failure != http.ErrAbortHandler {
 				s.options.Logger.Error("panic", "request_id", n.id, "panic", failure, "stack", string(debug.Stack()))

@@ -91,6 +91,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
+	s.bodyless(w, r)
 	s.write(w, p.Status, body)
 }
 
@@ -101,6 +102,13 @@ func (s *Server) problem(r *http.Request, err error) *problem {
 	note(r, func(n *notes) { n.problem, n.err = p.Code, err })
 	s.metrics.problems.WithLabelValues(p.Code).Inc()
 	return p
+}
+
+// bodyless bounds the time that net/http waits for the body of a request which nobody wants to read, before it sends the answer.
+func (s *Server) bodyless(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.options.Timeouts.Body))
+	}
 }
 
 // write sends an answer, and gives the client a bounded time to take it.
