@@ -166,10 +166,22 @@ func TestPythonExampleAgent(t *testing.T) {
 		t.Errorf("%d sessions are left, %v", len(list.Sessions), err)
 	}
 
-	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "out of order", 500) }))
-	defer broken.Close()
-	variables = append(variables, "OPENAI_BASE_URL="+broken.URL+"/v1")
-	if _, stderr, status := examplePython(t, []string{"agent.py", "Why?"}, variables...); status != 1 || !strings.HasSuffix(stderr, "answered 500: out of order\n\n") {
-		t.Errorf("a model that fails: status %d\n%s", status, stderr)
+	for _, test := range []struct {
+		status       int
+		answer, want string
+	}{
+		{500, "out of order", "/v1 answered 500: out of order"},
+		{200, "<html>", "/v1 answered what is no JSON: b'<html>'"},
+		{200, `{"choices": []}`, "/v1 answered without a message: {'choices': []}"},
+	} {
+		broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(test.status)
+			_, _ = w.Write([]byte(test.answer))
+		}))
+		_, stderr, status := examplePython(t, []string{"agent.py", "Why?"}, append(variables, "OPENAI_BASE_URL="+broken.URL+"/v1")...)
+		if status != 1 || !strings.HasSuffix(stderr, test.want+"\n") {
+			t.Errorf("%d %s: status %d\n%s", test.status, test.answer, status, stderr)
+		}
+		broken.Close()
 	}
 }

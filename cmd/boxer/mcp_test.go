@@ -24,7 +24,7 @@ func TestPythonMCP(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			command := boxer(context.Background(), t.TempDir(), "mcp", "--session-idle", "10m")
+			command := boxer(context.Background(), t.TempDir(), "mcp", "--session-idle", "10m", "--log", "off")
 			command.Env = append(command.Env, "BOXER_CACHE="+cache)
 			command.Stderr = os.Stderr
 			return &sdk.CommandTransport{Command: command}

@@ -37,7 +37,11 @@ TOOL = {
 def complete(messages):
     """Has the model continue a conversation by one message."""
     question = {"model": MODEL, "messages": messages, "tools": [TOOL]}
-    return boxer.ask("/chat/completions", question, url=BASE_URL, token=API_KEY)["choices"][0]["message"]
+    completion = boxer.ask("/chat/completions", question, url=BASE_URL, token=API_KEY)
+    try:
+        return completion["choices"][0]["message"]
+    except (LookupError, TypeError):
+        raise RuntimeError(f"{BASE_URL} answered without a message: {completion}") from None
 
 
 class Session:

@@ -18,8 +18,12 @@ def ask(path, question=None, method="POST", url=URL, token=TOKEN):
     request = urllib.request.Request(url + path, body, headers, method=method)
     try:
         with urllib.request.urlopen(request) as answer:
-            return json.loads(answer.read() or "null")
+            text = answer.read()
     except urllib.error.HTTPError as refusal:
         raise RuntimeError(f"{url} answered {refusal.code}: {refusal.read().decode(errors='replace')}") from None
     except urllib.error.URLError as failure:
         raise RuntimeError(f"{url} does not answer: {failure.reason}") from None
+    try:
+        return json.loads(text or "null")
+    except ValueError:
+        raise RuntimeError(f"{url} answered what is no JSON: {text[:100]}") from None
