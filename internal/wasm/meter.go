@@ -41,8 +41,8 @@ const (
 // the word at the next test. Those are at loops and wherever calls would go in circles otherwise, so that there is no way to
 // run on without coming by one. Bulk operations on memory and tables are charged by what they touch.
 //
-// The counter is tested before it is charged for what follows, so that a program's fuel does not depend on the portions in
-// which it gets it. It is a global: an engine that runs several instances of a module has a counter in each.
+// For Fuel the counter is tested before it is charged for what follows, so that a program's fuel does not depend on the portions
+// in which it gets it. The counter is a global: an engine that runs several instances of a module has a counter in each.
 //
 // Modules that use MeterModule or CounterExport themselves are refused, as are locals, globals and labels that there are not:
 // after the rewriting there might be. That aside the module is taken to be valid; the engine validates what comes out.

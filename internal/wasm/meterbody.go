@@ -1,7 +1,5 @@
 package wasm
 
-import "slices"
-
 // bodyMeter rewrites one body after the other.
 //
 // A loop whose counter has run out leaves its way to a cold place behind it, so that the engine need not keep values in
@@ -10,8 +8,7 @@ import "slices"
 //	block $out (results)
 //	  loop $again
 //	    block $cold
-//	      br_if $cold (counter < 0)
-//	      charge
+//	      br_if $cold (counter < 0), before or behind: charge
 //	      …the loop's body; its branches to the loop go to $again…
 //	      br $out
 //	    end
@@ -23,8 +20,8 @@ import "slices"
 //
 // A loop that takes values from the stack is left in its place and refills in the middle of its way, as entries do.
 //
-// A leaf, which is a loop without calls and other loops in it, has a local for the ticks that are left, and writes each charge to
-// the counter besides.
+// Ticks are charged first, since what is written to the counter need not be read again to test it. A leaf, which is a loop without
+// calls and other loops in it, does not read it at all: the local has what it wrote the turn before.
 //
 // Fuel is kept in a local while a function runs, and in the global while others do: engines keep locals in registers.
 // Functions that catch exceptions use the global throughout, because what was thrown past a call has been paid there.
@@ -39,7 +36,7 @@ type bodyMeter struct {
 
 	locals int    // of the function: parameters and those declared
 	cached bool   // the counter is in a local
-	local  uint32 // which one; in a leaf it is there, too
+	local  uint32 // which one; for Ticks what was written to the counter last
 	length uint32 // the local for a bulk operation's length
 
 	labels []label // of the blocks that are open in the original
@@ -95,7 +92,7 @@ func (b *bodyMeter) declare(params int) error {
 	var added []byte
 	next := uint32(b.locals)
 	b.cached = b.meter == Fuel && !catches && len(b.points) > 0
-	if b.cached || slices.ContainsFunc(b.points, func(p point) bool { return p.leaf }) {
+	if b.cached || b.meter == Ticks && len(b.points) > 0 {
 		added = append(added, 1, byte(b.numeric(byte(TypeI32), byte(TypeI64))))
 		b.local, next, groups = next, next+1, groups+1
 	}
@@ -142,7 +139,8 @@ func (b *bodyMeter) instruction() error {
 		return b.copyCall()
 	default:
 		if shift, ok := bulk(op); ok {
-			b.testHere()
+			b.get() // a few of them take as long as anything, and an i32 counter might come round
+			b.test(false)
 			b.chargeLength(shift)
 			if op == OpMemoryFill || op == OpMemoryCopy {
 				b.bulkInParts()
@@ -249,24 +247,8 @@ func (b *bodyMeter) loop() error {
 	b.out = append(b.out, byte(OpLoop), blockEmpty, byte(OpBlock), blockEmpty)
 	b.labels = append(b.labels, label{at: b.depth + 1, cold: true, leaf: leaf})
 	b.depth += 3
-	if leaf {
-		b.chargeLeaf()
-	} else {
-		b.chargeHere(true)
-	}
+	b.chargeHere(true)
 	return nil
-}
-
-// chargeLeaf is chargeHere at the head of a leaf. To read the counter would mean to wait for what the turn before has written.
-func (b *bodyMeter) chargeLeaf() {
-	cost := b.points[0].cost
-	b.points = b.points[1:]
-	b.onLocal(OpLocalGet)
-	b.out = append(b.constant(b.out, 0), opI32LtS, byte(OpBrIf), 0)
-	b.onLocal(OpLocalGet)
-	b.out = append(b.constant(b.out, cost), opI32Sub)
-	b.onLocal(OpLocalTee)
-	b.set()
 }
 
 // onLocal appends an instruction on the counter's local.
@@ -324,32 +306,45 @@ func (b *bodyMeter) chargeHere(loop bool) {
 	}
 	p := b.points[0]
 	b.points = b.points[1:]
-	switch {
-	case p.test && loop:
-		b.hasRunOut()
-		b.out = append(b.out, byte(OpBrIf), 0)
-	case p.test:
-		b.testHere()
+	if b.meter == Ticks {
+		b.charge(p)
+		b.onLocal(OpLocalGet)
+		b.test(loop)
+		return
+	}
+	if p.test {
+		b.get()
+		b.test(loop)
 	}
 	if p.cost > 0 {
-		b.get()
-		b.out = b.constant(b.out, p.cost)
-		b.out = append(b.out, b.numeric(opI32Sub, opI64Sub))
-		b.set()
+		b.charge(p)
 	}
 }
 
-// hasRunOut asks whether the counter has.
-func (b *bodyMeter) hasRunOut() {
-	b.get()
-	b.out = b.constant(b.out, 0)
-	b.out = append(b.out, b.numeric(opI32LtS, opI64LtS))
+// charge takes what a point costs from the counter, and notes for Ticks what is left.
+func (b *bodyMeter) charge(p point) {
+	if p.leaf {
+		b.onLocal(OpLocalGet)
+	} else {
+		b.get()
+	}
+	b.out = b.constant(b.out, p.cost)
+	b.out = append(b.out, b.numeric(opI32Sub, opI64Sub))
+	if b.meter == Ticks {
+		b.onLocal(OpLocalTee)
+	}
+	b.set()
 }
 
-// testHere tests the counter in the middle of the way. Bulk operations do, since a few of them take as long as anything and
-// an i32 counter might come round.
-func (b *bodyMeter) testHere() {
-	b.hasRunOut()
+// test asks whether the number on top of the stack, the counter's, is below 0: at the head of a loop, to leave for its cold place,
+// and elsewhere to refill in the middle of the way.
+func (b *bodyMeter) test(loop bool) {
+	b.out = b.constant(b.out, 0)
+	b.out = append(b.out, b.numeric(opI32LtS, opI64LtS))
+	if loop {
+		b.out = append(b.out, byte(OpBrIf), 0)
+		return
+	}
 	b.out = append(b.out, byte(OpIf), blockEmpty)
 	b.refillCounter()
 	b.op(OpEnd)

@@ -263,13 +263,16 @@ func (p *proof) isTest(g *flow, copies map[uint32]bool, i int) bool {
 	return false
 }
 
-// copies are the locals that the counter is put into: ours, since what was there before cannot name the counter.
+// copies are the locals that have what the counter has: ours, since what was there before cannot name the counter.
 func (p *proof) copies(g *flow) map[uint32]bool {
 	copies := map[uint32]bool{}
 	for i := 1; i < len(g.code); i++ {
 		from, to := g.code[i-1], g.code[i]
-		if from.Op == OpGlobalGet && from.Index == p.counter && to.Op == OpLocalSet {
+		switch {
+		case from.Op == OpGlobalGet && from.Index == p.counter && to.Op == OpLocalSet:
 			copies[to.Index] = true
+		case from.Op == OpLocalTee && to.Op == OpGlobalSet && to.Index == p.counter:
+			copies[from.Index] = true
 		}
 	}
 	return copies
