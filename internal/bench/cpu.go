@@ -96,7 +96,7 @@ func (c CPU) measure(sides []*side) error {
 	count := rounds(60, c.Quick)
 	for round, counts := range paced(count, c.Quick) {
 		if c.Progress != nil && round%10 == 0 {
-			c.Progress(fmt.Sprintf("programs, round %d of %d", round, count+warmRounds))
+			c.Progress(fmt.Sprintf("programs, round %d of %d", round, count+warmRounds(c.Quick)))
 		}
 		for p, program := range programs {
 			for i := range sides {

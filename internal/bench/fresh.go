@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"boxer.dev/internal/bench/rival"
 )
@@ -19,6 +20,7 @@ func (s Start) fresh(ctx context.Context, r *Section) (err error) {
 	type side struct {
 		taken
 		driver *rival.Driver
+		spent  time.Duration
 	}
 	sides := []*side{{taken: taken{who: "boxer"}}}
 	for _, r := range s.Rivals {
@@ -50,6 +52,10 @@ func (s Start) fresh(ctx context.Context, r *Section) (err error) {
 				continue
 			default:
 				out, duration, err := one.driver.Ask(rival.Fresh, hello)
+				one.spent += duration
+				if why := tooSlow(one.spent, s.Quick); why != "" && err == nil {
+					err = errors.New(why)
+				}
 				if err == nil && out != "hello\n" {
 					err = fmt.Errorf("it answers %q to hello", out)
 				}

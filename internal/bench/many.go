@@ -24,11 +24,11 @@ func (s Start) many(ctx context.Context, r *Section) error {
 			sides = append(sides, rivalTurn(rival))
 		}
 	}
-	starts := block
+	starts, count := block, 5
 	if s.Quick {
-		starts = 5
+		starts, count = 5, leastPairs
 	}
-	for range leastPairs + s.rounds(2) - 2 {
+	for range count {
 		for _, side := range sides {
 			if side.missing != "" {
 				continue
@@ -48,9 +48,9 @@ func (s Start) many(ctx context.Context, r *Section) error {
 		}
 	}
 	return r.compareTurns(sides, []kind{
-		{"hundred_in_sequence", fmt.Sprintf("%d processes that print hello, one after another (measured in blocks of %d)", inSequence, starts),
+		{"hundred_in_sequence", fmt.Sprintf("%d processes that print hello, one after another (measured in blocks of %d)", inSequence, starts), "s", 1e-6,
 			func(t *turn) Sample { return t.first }},
-		{"sixteen_at_once", fmt.Sprintf("%d processes that print hello at once, until the last has ended", atOnce), func(t *turn) Sample { return t.took }},
+		{"sixteen_at_once", fmt.Sprintf("%d processes that print hello at once, until the last has ended", atOnce), "s", 1e-6, func(t *turn) Sample { return t.took }},
 	})
 }
 

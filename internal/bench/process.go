@@ -3,9 +3,9 @@ package bench
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"os/exec"
 	"strings"
@@ -22,6 +22,7 @@ type turn struct {
 	env     []string
 	first   Sample // until the first byte of output, in microseconds
 	took    Sample // until the process has ended
+	spent   time.Duration
 }
 
 // turns are boxer and its rivals as processes; the first is boxer.
@@ -44,7 +45,7 @@ func rivalTurn(r *rival.Rival) *turn {
 // process times whole processes that say hello.
 func (s Start) process(ctx context.Context, r *Section) error {
 	sides := s.turns()
-	if err := takeTurns(ctx, paced(s.rounds(30), s.Quick), sides); err != nil {
+	if err := s.takeTurns(ctx, sides); err != nil {
 		return err
 	}
 	r.add(Line{Key: "process_us", What: "hello as a process", Unit: "ms", Scale: 1e-3, Figure: figure(sides[0].took)})
@@ -65,24 +66,25 @@ func (s Start) process(ctx context.Context, r *Section) error {
 		r.add(over)
 	}
 	return r.compareTurns(sides, []kind{
-		{"first_output", "A process that prints hello, until the first output", func(t *turn) Sample { return t.first }},
-		{"process", "A process that prints hello, until its end", func(t *turn) Sample { return t.took }},
+		{"first_output", "A process that prints hello, until the first output", "ms", 1e-3, func(t *turn) Sample { return t.first }},
+		{"process", "A process that prints hello, until its end", "ms", 1e-3, func(t *turn) Sample { return t.took }},
 	})
 }
 
 type kind struct {
-	key, what string
-	of        func(*turn) Sample
+	key, what, unit string
+	scale           float64
+	of              func(*turn) Sample
 }
 
-// compareTurns adds comparisons, in milliseconds.
+// compareTurns adds comparisons.
 func (s *Section) compareTurns(sides []*turn, kinds []kind) error {
 	for _, k := range kinds {
 		var all []taken
 		for _, side := range sides {
 			all = append(all, taken{side.key, k.of(side), side.missing})
 		}
-		c, err := compare(Comparison{Key: k.key, What: k.what, Unit: "ms", Scale: 1e-3}, all)
+		c, err := compare(Comparison{Key: k.key, What: k.what, Unit: k.unit, Scale: k.scale}, all)
 		if err != nil {
 			return err
 		}
@@ -93,14 +95,19 @@ func (s *Section) compareTurns(sides []*turn, kinds []kind) error {
 
 // takeTurns runs the commands after one another, again and again. A rival that fails is left out
 // from then on, and says why; boxer may not.
-func takeTurns(ctx context.Context, rounds iter.Seq2[int, bool], sides []*turn) error {
-	for round, counts := range rounds {
+func (s Start) takeTurns(ctx context.Context, sides []*turn) error {
+	for round, counts := range paced(s.rounds(30), s.Quick) {
 		for i := range sides {
 			side := sides[(round+i)%len(sides)] // nobody is always behind the same one
 			if side.missing != "" {
 				continue
 			}
+			start := time.Now()
 			first, took, err := spawn(ctx, side.command(hello), side.env)
+			side.spent += time.Since(start)
+			if why := tooSlow(side.spent, s.Quick); why != "" && err == nil {
+				err = errors.New(why)
+			}
 			switch {
 			case err != nil && side.key == "boxer":
 				return err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"strings"
 	"time"
 )
 
@@ -89,5 +90,8 @@ func (r *Report) name(key string) string {
 			return c.Name
 		}
 	}
-	return key
+	if key == "boxer_process" {
+		return "boxer"
+	}
+	return strings.ReplaceAll(key, "_", " ")
 }

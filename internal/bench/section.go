@@ -37,6 +37,7 @@ type Comparison struct {
 	Key, What, Unit string
 	Scale           float64 // as of a line
 	Entries         []Entry
+	Phases          bool // entries are no contenders but what boxer does in turn
 }
 
 // Entry is what one contender reached.

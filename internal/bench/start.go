@@ -47,6 +47,7 @@ func (s Start) Run(ctx context.Context) (*Section, error) {
 		{"hello in a pooled instance, and by full initialisation", s.pooled},
 		{"hello in a worker", s.isolated},
 		{"hello on one core", s.throughput},
+		{"phases of a run", s.phases},
 		{"hello in fresh sandboxes", s.fresh},
 		{"hello as a process", s.process},
 		{"many starts", s.many},

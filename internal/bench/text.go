@@ -123,6 +123,9 @@ func (s *Section) lines() table {
 
 func (r *Report) comparison(c Comparison) table {
 	t := table{title: c.What, header: []string{"who", "median", "", "quartiles", "n", "over boxer"}}
+	if c.Phases {
+		t.header = []string{"phase", "median", "", "quartiles", "n", ""}
+	}
 	for _, e := range c.Entries {
 		name := r.name(e.Who)
 		if e.Note != "" {
