@@ -68,3 +68,17 @@ print(1000 <= time.monotonic() - before < 1001, time.perf_counter() < 1100, time
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }
+
+// TestPythonMemoryWhileTheClockStands: memory is counted whatever the time is (monty #736).
+func TestPythonMemoryWhileTheClockStands(t *testing.T) {
+	box := newPython(t)
+	for name, limits := range map[string]Limits{"fixed": {FixedClock: true}, "off": {NoClock: true}, "deterministic": {Deterministic: true}} {
+		t.Run(name, func(t *testing.T) {
+			limits.Memory = 64 << 20
+			err := box.Run(t.Context(), &Cmd{Args: []string{"python3", "-c", "import time\nx = []\nwhile True:\n  x.append(bytes(1 << 20))\n  time.sleep(100)"}, Limits: limits})
+			if r := ResultOf(err); r.Outcome != OutcomeOutOfMemory {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
