@@ -3,6 +3,7 @@ package main
 import (
 	goruntime "runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,9 +39,15 @@ func moduleVersion(path string) string {
 		return "unknown"
 	}
 	for _, dependency := range info.Deps {
-		if dependency.Path == path {
-			return dependency.Version
+		if dependency.Path != path {
+			continue
 		}
+		if dependency.Replace != nil { // by a patched copy, whose folder says so (internal/wazero)
+			if _, version, ok := strings.Cut(dependency.Replace.Path, path+"@"); ok {
+				return version
+			}
+		}
+		return dependency.Version
 	}
 	return "unknown"
 }
