@@ -9,7 +9,8 @@
 # make profile measure what the interpreter does, anew: bases/python/profile/counts.txt, by which it is optimised
 # make fuzz    every fuzz target, FUZZTIME (30s) each: about half an hour for all of them
 # make soak    ask a server for everything at once, well and badly, for SOAKTIME (3m): what it takes must not grow
-# make bench   the Go benchmarks
+# make bench   measure boxer beside whatever else runs Python here, anew: docs/performance.md, README's table and plot; bin/bench.html
+# make microbench   the Go benchmarks
 
 GO ?= go
 export CGO_ENABLED = 0
@@ -82,7 +83,13 @@ SOAKTIME ?= 3m
 soak: bin/boxer
 	$(GO) run ./internal/soak -time $(SOAKTIME) bin/boxer
 
-bench:
+BENCH ?=
+
+bench: bin/boxer
+	bin/boxer bench --install-rivals --renew docs/performance.md --renew README.md --plot docs/start.svg \
+		--html=bin/bench.html --json=bin/bench.json $(BENCH)
+
+microbench:
 	$(GO) test $(ENGINE) -run '^$$' -bench . -benchmem ./...
 
 clean:

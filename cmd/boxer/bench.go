@@ -19,7 +19,9 @@ import (
 
 // benchOptions are the flags of all benchmarks.
 type benchOptions struct {
-	json, markdown, html string // "": not wanted; "-": on standard output
+	json, markdown, html string   // "": not wanted; "-": on standard output
+	renew                []string // pages in Markdown that have places for figures
+	plot                 string   // a file for the plot of first outputs; "": it is not wanted
 	quick                bool
 	installRivals        bool
 	clients              int // that ask `boxer serve` at once; 0: as many as it takes
@@ -39,6 +41,8 @@ func (o *benchOptions) bind(flags *pflag.FlagSet) {
 		flags.StringVar(format.value, format.name, "", format.usage)
 		flags.Lookup(format.name).NoOptDefVal = "-"
 	}
+	flags.StringArrayVar(&o.renew, "renew", nil, "put the figures into a Markdown `page`, between its lines <!-- bench … -->")
+	flags.StringVar(&o.plot, "plot", "", "draw the time to the first output into an SVG `file`")
 	flags.BoolVar(&o.quick, "quick", false, "take a fifth of the measurements")
 	flags.BoolVar(&o.installRivals, "install-rivals", false, "first fetch what npm and pip have, pinned, into the user's cache")
 	flags.StringVar(&o.rivals.Image, "image", "", "an `image` with python3 that docker or podman has, to compare with")
@@ -236,10 +240,46 @@ func (a *app) writeReport(report *bench.Report, o benchOptions) error {
 			}
 		}
 	}
+	for _, page := range o.renew {
+		if err := renewPage(page, report); err != nil {
+			return err
+		}
+	}
+	if o.plot != "" {
+		if err := writeFileWith(o.plot, plotOf(report)); err != nil {
+			return err
+		}
+	}
 	if !text {
 		return nil
 	}
 	return report.WriteText(a.stdout)
+}
+
+func renewPage(name string, report *bench.Report) error {
+	page, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	renewed, err := report.Renew(string(page))
+	if err != nil {
+		return fmt.Errorf("renewing %s: %w", name, err)
+	}
+	return os.WriteFile(name, []byte(renewed), 0o644)
+}
+
+// plotOf draws the comparison that pages begin with.
+func plotOf(report *bench.Report) func(io.Writer) error {
+	return func(w io.Writer) error {
+		drawing, err := report.Plot("first_output")
+		if err == nil && drawing == nil {
+			err = errors.New("there is nothing to plot: `bench start` was not measured")
+		}
+		if err == nil {
+			_, err = w.Write(drawing)
+		}
+		return err
+	}
 }
 
 func writeFileWith(name string, write func(io.Writer) error) (err error) {
