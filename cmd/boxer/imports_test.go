@@ -13,7 +13,7 @@ import (
 // allowed says which packages of this module each of them may import, tests included. What is not listed may import none.
 // One direction only: cmd → builder, runtime → oci → vfs.
 var allowed = map[string][]string{
-	"cmd/boxer":           {"bases", "builder", "internal/bench", "internal/bench/rival", "internal/compare", "internal/compiled", "internal/convert", "internal/diskspace", "internal/export", "internal/hint", "internal/intoto", "internal/onefile", "internal/onefile/othertest", "internal/otlp", "internal/progress", "internal/project", "internal/provenance", "internal/registry", "internal/registry/registrytest", "internal/sbom", "internal/signature", "internal/volume", "oci", "runtime", "runtime/capability", "runtime/isolate", "server", "vfs"},
+	"cmd/boxer":           {"bases", "builder", "internal/bench", "internal/bench/rival", "internal/compare", "internal/compiled", "internal/convert", "internal/diskspace", "internal/export", "internal/hint", "internal/intoto", "internal/onefile", "internal/onefile/othertest", "internal/otlp", "internal/progress", "internal/project", "internal/provenance", "internal/registry", "internal/registry/registrytest", "internal/sbom", "internal/signature", "internal/volume", "oci", "runtime", "runtime/capability", "runtime/isolate", "server", "server/servertest", "vfs"},
 	"bases":               {"oci"},
 	"bases/pack":          {"oci", "runtime", "vfs"},
 	"builder":             {"internal/hint", "internal/repeatable", "oci", "runtime/capability", "vfs"},
@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"internal/compiled":   {"internal/intoto", "internal/signature", "oci", "runtime", "vfs"},
 	"internal/provenance": {"internal/intoto"},
 	"internal/signature":  {"internal/intoto", "oci"},
-	"server":              {"bases", "internal/otlp", "oci", "runtime", "runtime/isolate", "server/internal/admission", "server/internal/modules", "server/internal/once", "server/internal/polyagent", "server/mcp", "vfs"},
+	"server":              {"bases", "internal/otlp", "oci", "runtime", "runtime/isolate", "server/internal/admission", "server/internal/modules", "server/internal/once", "server/internal/polyagent", "server/mcp", "server/servertest", "vfs"},
 	"server/mcp":          {"runtime"},
 	"runtime/isolate":     {"bases", "internal/hint", "oci", "runtime", "runtime/capability", "vfs"},
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"boxer.dev/builder"
 	"boxer.dev/internal/registry/registrytest"
+	"boxer.dev/server/servertest"
 )
 
 // TestPythonServeDocumentation runs the examples of docs/serve.md.
@@ -35,11 +37,14 @@ func TestPythonServeDocumentation(t *testing.T) {
 	if len(want) == 0 {
 		t.Fatal("there are no examples")
 	}
-	address := serving(t)
+	// The examples are of a server with other people's interpreters, and grpcurl is in PATH.
+	t.Setenv("PATH", filepath.Dir(servertest.Grpcurl(t))+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	address := serving(t, "--wasm-dir", servertest.Interpreters(t))
+	here := strings.NewReplacer("http://127.0.0.1:3000", address, "127.0.0.1:3000", strings.TrimPrefix(address, "http://"))
 	const between = "\x1eend of an example\x1e"
 	var commands strings.Builder
 	for _, line := range script {
-		commands.WriteString(strings.ReplaceAll(line, "http://127.0.0.1:3000", address) + "\nprintf '" + between + "'\n")
+		commands.WriteString(here.Replace(line) + "\nprintf '" + between + "'\n")
 	}
 	output, err := exec.Command("sh", "-c", commands.String()).CombinedOutput()
 	if err != nil {
