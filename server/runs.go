@@ -123,7 +123,9 @@ func (s *Server) run(ctx context.Context, r *http.Request, ask *runRequest, comm
 	}
 	defer done()
 	box, release, err := s.opened(ctx, ask)
-	if err != nil {
+	if errors.Is(err, errCancelled) {
+		return s.ended(r, ask, command, err), nil
+	} else if err != nil {
 		return nil, err
 	}
 	defer release()

@@ -88,3 +88,25 @@ func TestWorkerIsStartedToTheEnd(t *testing.T) {
 		t.Errorf("%v; %d compilations", err, compiled)
 	}
 }
+
+// A worker that has compiled something has a compiler's heap, which counts against what its runs may have: another one takes its place.
+func TestCompilerLeavesNoHeap(t *testing.T) {
+	compilations := 0
+	p := newPool(t, &Pool{Memory: 1 << 30, Progress: func(g runtime.Progress) {
+		if g.Done {
+			compilations++
+		}
+	}})
+	p.CacheDir = t.TempDir()
+	box := newBoxOf(t, "program", string(printing("hello\n")))
+	if err := p.Run(t.Context(), box, &runtime.Cmd{Args: []string{"/program"}}); err != nil {
+		t.Fatal(err)
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for w := range p.open {
+		if w.compiled || compilations != 1 || p.living != 1 {
+			t.Errorf("after %d compilations there are %d workers; one has compiled: %v", compilations, p.living, w.compiled)
+		}
+	}
+}

@@ -315,6 +315,10 @@ func (p *Pool) startNow(ctx context.Context, c *class, ask *request) (*worker, e
 	if err == nil {
 		w, err = p.startWorker(ctx, &s)
 	}
+	if err == nil && w.compiled && s.DataLimit > 0 && p.CacheDir != "" && !s.compilesBehindWalls() {
+		w.discard() // of what it may have, the compiler's heap would be a part; the next one finds the code in the cache
+		w, err = p.startWorker(ctx, &s)
+	}
 	if err == nil {
 		w.class, w.lessons = c, lessons
 		err = p.check(w)

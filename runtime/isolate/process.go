@@ -29,6 +29,8 @@ type worker struct {
 	walls   []Wall
 	outcome string // of an attempt, see Probe
 
+	compiled bool // something, before it had its walls
+
 	process *exec.Cmd
 	last    tail // of what it wrote to standard error: how it died, if the Go runtime had a word to say
 	dead    chan struct{}
@@ -124,7 +126,11 @@ func (w *worker) awaitReady(p *Pool) error {
 			p.warn(errors.New(printable(string(message))))
 		case kindProgress:
 			var progress runtime.Progress
-			if json.Unmarshal(message, &progress) == nil && p.Progress != nil {
+			if json.Unmarshal(message, &progress) != nil {
+				return errProtocol
+			}
+			w.compiled = w.compiled || progress.Done
+			if p.Progress != nil {
 				progress.Program = printable(progress.Program)
 				p.Progress(progress)
 			}
