@@ -41,7 +41,7 @@ func (o *benchOptions) bind(flags *pflag.FlagSet) {
 		flags.StringVar(format.value, format.name, "", format.usage)
 		flags.Lookup(format.name).NoOptDefVal = "-"
 	}
-	flags.StringArrayVar(&o.renew, "renew", nil, "put the figures into a Markdown `page`, between its lines <!-- bench … -->")
+	flags.StringArrayVar(&o.renew, "renew", nil, "put tables into a Markdown `page`, between lines <!-- bench … -->")
 	flags.StringVar(&o.plot, "plot", "", "draw the time to the first output into an SVG `file`")
 	flags.BoolVar(&o.quick, "quick", false, "take a fifth of the measurements")
 	flags.BoolVar(&o.installRivals, "install-rivals", false, "first fetch what npm and pip have, pinned, into the user's cache")
@@ -60,8 +60,8 @@ var benchParts = []benchPart{
 	{"start", "Measure how fast programs start", `Measure how fast programs start: in boxer's own process, as a process, and in whatever else runs
 Python here. Instances that are ready are kept in this process, as a server keeps them; a whole
 process is ` + "`boxer run python:3.13 -c \"print('hello')\"`" + ` beside the host's own Python with -I.`, benchStart},
-	{"size", "Measure how large an app is, and how much of it moves", `Measure how large an app on Python is as a box and as a container image, compressed and unpacked, and
-how many bytes go to a registry: of the first app, and after one line of it has changed.`, benchSize},
+	{"size", "Measure how large an app is, and how much of it moves", `Measure how large an app on Python is as a box and as a container image, compressed and unpacked,
+and how many bytes go to a registry: of the first app, and after one line of it has changed.`, benchSize},
 	{"cpu", "Measure what Python programs take, stoppable, charged, and elsewhere", `Measure what Python programs take, what it costs them that they can be stopped wherever they are,
 as by --timeout, or are charged for each instruction, as by --fuel, and what they take in
 whatever else runs Python here. Eleven programs take turns everywhere.`, benchCPU},

@@ -19,7 +19,8 @@ import (
 	"boxer.dev/runtime"
 )
 
-// TestHelpFits holds every command's help to the width that a terminal beside something else has.
+// TestHelpFits holds every command's help to the width that a terminal beside something else has. Where flags are in groups, none but
+// --help is left over.
 func TestHelpFits(t *testing.T) {
 	const columns = 100
 	var visit func(*cobra.Command)
@@ -33,6 +34,9 @@ func TestHelpFits(t *testing.T) {
 			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > columns {
 				t.Errorf("%s --help: over %d columns: %s", command.CommandPath(), columns, line)
 			}
+		}
+		if _, rest, found := strings.Cut(help.String(), "\nOther:\n"); found && strings.Count(rest, "--") != 1 {
+			t.Errorf("%s --help: flags in no group:\n%s", command.CommandPath(), rest)
 		}
 		for _, c := range command.Commands() {
 			visit(c)

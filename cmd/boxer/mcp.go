@@ -19,9 +19,9 @@ func mcpCommand(a *app) *cobra.Command {
 		Use:   "mcp [OPTIONS]",
 		Short: "Lend a language model tools to run Python with",
 		Long: `Lend a language model tools to run Python with, by the Model Context Protocol on standard input and
-output. Clients (desktop applications, editors, agents) start this command by themselves: register it
-with them as a server of type stdio. Code has the limits of boxer run --untrusted unless flags say
-otherwise, and nothing of this machine.
+output. Clients (desktop applications, editors, agents) start this command by themselves: register
+it with them as a server of type stdio. Code has the limits of boxer run --untrusted unless flags
+say otherwise, and nothing of this machine.
 
 boxer serve has the same tools at /mcp, over HTTP. docs/mcp.md shows how to register either.`,
 		Example: `  boxer mcp --memory 512M --timeout 2m
@@ -35,7 +35,7 @@ boxer serve has the same tools at /mcp, over HTTP. docs/mcp.md shows how to regi
 	groupFlags(command, []flagGroup{
 		{"What it runs", "box isolate"},
 		{"What a run may use", "memory timeout cpu fuel output-limit writable files open-files limit"},
-		{"How much at a time", "running sessions session-idle"},
+		{"How much at a time", "running sessions session-memory session-idle"},
 		{"Operating it", "log"},
 	})
 	return command

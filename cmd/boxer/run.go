@@ -72,10 +72,10 @@ more than it may, 154 if it ran out of processor time, 128 + n if signal n ended
 // runGroups order the flags of `boxer run` for its help.
 var runGroups = []flagGroup{
 	{"What it is granted", "volume dir env env-file interactive tty network config"},
-	{"What it runs", "workdir user entrypoint pull"},
+	{"What it runs", "workdir user entrypoint pull insecure verify-key"},
 	{"What it may use", "memory timeout cpu fuel output-limit writable files open-files read-only untrusted limit grace isolate"},
 	{"Time and chance", "deterministic clock random seed"},
-	{"What you are told", "stats result-file name"},
+	{"What you are told", "stats result-file name rm"},
 }
 
 func runFlags(command *cobra.Command, o *runOptions) {
