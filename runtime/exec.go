@@ -120,7 +120,11 @@ func (s *sandbox) runModule(ctx context.Context, found executable, c command) (e
 		if served || err != nil {
 			return ending(ctx, found.path, err)
 		}
-		if p, err = s.fetch(ctx, found.module, &stats); err != nil {
+		p, err = s.fetch(ctx, found.module, &stats)
+		if errors.Is(err, errSealed) {
+			return s.unprepared(ctx, found)
+		}
+		if err != nil {
 			return notRunnable(found.path, err)
 		}
 	}

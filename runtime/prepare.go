@@ -17,8 +17,9 @@ import (
 const maxPrepared = 64
 
 // Prepare loads what a run of c needs: the program that it names, or, for the shell and the utilities, which start others, the
-// programs of the box. Instances of those with a memory image are made ready. No instruction of them is executed.
-func (b *Box) Prepare(ctx context.Context, c *Cmd) error {
+// programs of the box. Instances of those with a memory image are made ready. No instruction of them is executed. Whether an image
+// serves a run is for the program to say: unless all is to be loaded, a program with an image is taken to be served.
+func (b *Box) Prepare(ctx context.Context, c *Cmd, all bool) error {
 	c, err := b.granted(c)
 	if err != nil {
 		return err
@@ -37,7 +38,7 @@ func (b *Box) Prepare(ctx context.Context, c *Cmd) error {
 		return err
 	}
 	if !found.startsOthers() {
-		return s.prepare(ctx, found.path, found.module, plain, false)
+		return s.prepare(ctx, found.path, found.module, plain, preparation{whole: all})
 	}
 	if err := s.prepareAll(ctx); err != nil {
 		return err
@@ -67,7 +68,7 @@ func (s *sandbox) prepareAll(ctx context.Context) error {
 			if prepared++; prepared > maxPrepared {
 				return fs.SkipAll
 			}
-			err = s.prepare(ctx, found.path, found.module, plain, true)
+			err = s.prepare(ctx, found.path, found.module, plain, preparation{whole: true, nested: true})
 		}
 		var unfit *NotExecutableError
 		if errors.As(err, &unfit) {
@@ -92,7 +93,7 @@ func (s *sandbox) moduleAt(tree *vfs.FS, name string) (executable, error) {
 }
 
 // PrepareSession loads what a session of c needs, likewise.
-func (b *Box) PrepareSession(ctx context.Context, c *Cmd) error {
+func (b *Box) PrepareSession(ctx context.Context, c *Cmd, all bool) error {
 	c, err := b.grantedSession(c)
 	if err != nil {
 		return err
@@ -113,16 +114,24 @@ func (b *Box) PrepareSession(ctx context.Context, c *Cmd) error {
 	if found.startsOthers() {
 		return notForSessions(found.path)
 	}
-	return s.prepare(ctx, found.path, found.module, exporting, false)
+	return s.prepare(ctx, found.path, found.module, exporting, preparation{whole: all})
+}
+
+// preparation says what is needed of a program.
+type preparation struct {
+	whole  bool // to be run as it is, too, where there is a memory image of it
+	nested bool // by programs that start it
 }
 
 // prepare loads a program in a form for those who start it from nothing, and for each of its memory images, of which there may be
 // none that serves.
-func (s *sandbox) prepare(ctx context.Context, name string, module source, fresh form, nested bool) error {
+func (s *sandbox) prepare(ctx context.Context, name string, module source, fresh form, p preparation) error {
 	var stats Stats
-	module.meters, module.form = s.metering(nested), fresh
-	if _, err := s.engine.load(ctx, module, &stats); err != nil {
-		return notRunnable(name, err)
+	module.meters, module.form = s.metering(p.nested), fresh
+	if p.whole || s.imageFor(module.digest) == nil {
+		if _, err := s.engine.load(ctx, module, &stats); err != nil {
+			return notRunnable(name, err)
+		}
 	}
 	module.form = restorable
 	for i := s.box.image(module.digest, s.box.layers); i != nil; i = s.box.image(module.digest, i.at) {

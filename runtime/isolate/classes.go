@@ -131,8 +131,13 @@ const maxLearnt = 32
 func (p *Pool) teach(c *class, ask *request) error {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
+	lessons := c.lessons
 	if err := c.learn(ask); err != nil {
 		return err
+	}
+	if c.lessons == lessons && !c.spec.Whole {
+		c.spec.Whole = true
+		c.lessons++
 	}
 	for _, w := range c.idle {
 		p.end(w)

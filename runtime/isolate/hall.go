@@ -30,6 +30,7 @@ type hall struct {
 type hallKey struct {
 	classKey
 	program string // as a request that names it, and what it counts
+	whole   bool   // see spec
 }
 
 // hallCall is one ask that has not been replied to.
@@ -56,12 +57,12 @@ func (p *Pool) sessionsEach() int {
 }
 
 // hall gives one with room for another session, which is counted.
-func (p *Pool) hall(ctx context.Context, c *class, like *request) (*hall, error) {
+func (p *Pool) hall(ctx context.Context, c *class, like *request, whole bool) (*hall, error) {
 	program, err := like.encode()
 	if err != nil {
 		return nil, err
 	}
-	key := hallKey{c.key, string(program)}
+	key := hallKey{c.key, string(program), whole}
 	p.mutex.Lock()
 	if p.closed {
 		p.mutex.Unlock()
@@ -83,7 +84,7 @@ func (p *Pool) hall(ctx context.Context, c *class, like *request) (*hall, error)
 	p.hold(c)
 	s, life := c.spec, p.lives()
 	p.mutex.Unlock()
-	s.Sessions, s.Prepare, s.DataLimit = true, [][]byte{program}, s.DataLimit*uint64(p.sessionsEach())
+	s.Sessions, s.Whole, s.Prepare, s.DataLimit = true, whole, [][]byte{program}, s.DataLimit*uint64(p.sessionsEach())
 	p.ending.Go(func() {
 		defer p.left(c)
 		h.begin(life, &s)

@@ -166,9 +166,9 @@ func (s *server) load(asked *spec) error {
 		}
 		// What keeps a run from being prepared for is what the run itself ends with.
 		if asked.Sessions {
-			_ = s.box.PrepareSession(context.Background(), s.command(like))
+			_ = s.box.PrepareSession(context.Background(), s.command(like), asked.Whole)
 		} else {
-			_ = s.box.Prepare(context.Background(), s.command(like))
+			_ = s.box.Prepare(context.Background(), s.command(like), asked.Whole)
 		}
 	}
 	return nil

@@ -134,7 +134,7 @@ func (p *Pool) Run(ctx context.Context, b Box, c *runtime.Cmd) error {
 	if err != nil {
 		return err
 	}
-	taught := false
+	taught := 0
 	for range p.most() + 2 {
 		w, err := p.acquire(ctx, class, ask)
 		if err != nil {
@@ -146,8 +146,8 @@ func (p *Pool) Run(ctx context.Context, b Box, c *runtime.Cmd) error {
 		p.release(w)
 		switch {
 		case errors.Is(err, errUnread): // it had died before
-		case errors.Is(err, errUnprepared) && !taught:
-			taught = true
+		case errors.Is(err, errUnprepared) && taught < 2: // what it starts, and that no image serves it
+			taught++
 			if err := p.teach(class, ask); err != nil {
 				return err
 			}

@@ -41,7 +41,15 @@ func (p *Pool) Session(ctx context.Context, b Box, c *runtime.Cmd) (*Session, er
 	if err != nil {
 		return nil, err
 	}
-	h, err := p.hall(ctx, class, r.program(class.limits))
+	s, err := p.openSession(ctx, class, c, r, false)
+	if errors.Is(err, errUnprepared) { // no memory image serves it
+		return p.openSession(ctx, class, c, r, true)
+	}
+	return s, err
+}
+
+func (p *Pool) openSession(ctx context.Context, class *class, c *runtime.Cmd, r *request, whole bool) (*Session, error) {
+	h, err := p.hall(ctx, class, r.program(class.limits), whole)
 	if err != nil {
 		return nil, err
 	}

@@ -260,6 +260,20 @@ func TestPythonInterruptASessionInAWorker(t *testing.T) {
 	}
 }
 
+// What no memory image serves finds its program all the same: the worker is told to load it as it is.
+func TestPythonWithoutTheImage(t *testing.T) {
+	p, box := newPool(t, &Pool{}), Box{Root: openPython(t)}
+	env := []string{"PYTHONHASHSEED=7"}
+	for range 2 {
+		var out bytes.Buffer
+		err := p.Run(t.Context(), box, &runtime.Cmd{Args: []string{"python3", "-c", "print(hash('a'))"}, Env: env, Stdout: &out})
+		s := openSession(t, p, "", &runtime.Cmd{Env: env})
+		if got := execute(t, s, "hash('a')", runtime.Execution{}); err != nil || got+"\n" != out.String() {
+			t.Errorf("%s, %s, %v", got, &out, err)
+		}
+	}
+}
+
 // Halls without sessions are kept for the next one, but not many.
 func TestPythonSparesAreFew(t *testing.T) {
 	p := newPool(t, &Pool{})

@@ -32,6 +32,7 @@ type spec struct {
 	Mounts   []mountSpec
 	Preopens []mountSpec
 	Prepare  [][]byte // requests whose like will follow
+	Whole    bool     // some are not served by the memory images that there are
 
 	DataLimit uint64 // bytes, see Pool.Memory
 	Attempt   string // of Probe
