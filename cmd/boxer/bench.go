@@ -136,8 +136,10 @@ func (a *app) bench(ctx context.Context, o benchOptions, parts []benchPart) (err
 	}
 	defer func() { err = errors.Join(err, setup.python.Close()) }()
 	report := &bench.Report{Date: time.Now(), Version: version, Quick: o.quick, Machine: bench.ThisMachine()}
-	if report.Contenders, err = bench.Contenders(ctx, setup.self, version, setup.rivals); err != nil {
-		return err
+	if len(parts) > 1 || parts[0].name != "serve" { // a server is compared with nothing
+		if report.Contenders, err = bench.Contenders(ctx, setup.self, version, setup.rivals); err != nil {
+			return err
+		}
 	}
 	if report.Noise, err = bench.Noise(ctx, o.quick); err != nil {
 		return err
