@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"boxer.dev/internal/lockfile"
+	"boxer.dev/runtime/memory"
 )
 
 // digest is the SHA-256 of a module.
@@ -198,6 +199,15 @@ var engineVersion = sync.OnceValue(func() string {
 	}
 	file, _ := goruntime.FuncForPC(reflect.ValueOf(wazero.NewRuntime).Pointer()).FileLine(0)
 	return versionIn(file)
+})
+
+// addressable is how many bytes of memory the engine keeps a program within. wazero 1.12.0 takes a constant address from
+// 2 GiB on for one below the memory on amd64, unless it is patched.
+var addressable = sync.OnceValue(func() uint64 {
+	if goruntime.GOARCH == "amd64" && engineVersion() == upstream(engineVersion()) {
+		return 2 << 30
+	}
+	return memory.MaxSize
 })
 
 // versionIn is the version of wazero that a path names, or "".

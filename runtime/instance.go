@@ -97,14 +97,16 @@ func newMemory(image *memory.Image, max uint64) (*memory.Memory, error) {
 }
 
 // initialMemory turns a failure of the first allocation, with which wazero's interface cannot cope, into a panic that
-// instantiate knows.
+// instantiate knows. It does not get larger than the engine can take.
 type initialMemory struct {
 	*memory.Memory
 	started bool
 }
 
-func (m *initialMemory) Reallocate(size uint64) []byte {
-	buffer := m.Memory.Reallocate(size)
+func (m *initialMemory) Reallocate(size uint64) (buffer []byte) {
+	if size <= addressable() {
+		buffer = m.Memory.Reallocate(size)
+	}
 	if buffer == nil && size > 0 && !m.started {
 		panic(errMemory)
 	}

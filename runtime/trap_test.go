@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"boxer.dev/internal/wasm"
 )
 
 func TestTraps(t *testing.T) {
@@ -44,6 +47,26 @@ func TestTraps(t *testing.T) {
 				t.Errorf("the message is long or hostile: %.200q", err)
 			}
 		})
+	}
+}
+
+// TestConstantAddressFrom2GiB: what is stored at a constant address is there after a call, and not in what lies below memory.
+func TestConstantAddressFrom2GiB(t *testing.T) {
+	m := startModule(
+		0x41, 0x80, 0x80, 3, 0x40, 0, // memory.grow by 3 GiB
+		0x41, 0, 0x48, 0x04, 0x40, 0x0f, 0x0b, // return if that cannot be had
+		0x41, 0x80, 0x80, 0x80, 0x80, 0x78, 0x21, 0, // 2 GiB
+		0x20, 0, 0x41, 42, 0x36, 2, 0, // i32.store
+		0x41, 0, 0x40, 0, 0x1a, // memory.grow by nothing
+		0x20, 0, 0x28, 2, 0, // i32.load
+		0x41, 42, 0x47, 0x04, 0x40, 0x00, 0x0b, // unreachable if it is something else
+	)
+	code := m[wasm.SectionCode]
+	code = slices.Concat([]byte{code[0], code[1] + 2, 1, 1, 0x7f}, code[3:]) // a local
+	m[wasm.SectionCode] = code
+	b := newBox(t, map[string]string{"/far": string(m.module())}, v1.Config{})
+	if got, err := run(t, b, Cmd{Args: []string{"/far"}}); err != nil || got.Status != 0 {
+		t.Errorf("status %d, %v", got.Status, err)
 	}
 }
 
