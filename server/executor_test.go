@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -224,4 +225,34 @@ func TestEndlessProgramOfARequest(t *testing.T) {
 	if answer := execute(t, url, toolCall("code_executor", map[string]any{"wasm_base64": inBase64(echoModule), "stdin": "x"})); answer.Output != "x" {
 		t.Errorf("afterwards: %+v", answer)
 	}
+}
+
+// FuzzExecutorRequest: whatever is asked for is a problem of the client's, or a run within the server's limits.
+func FuzzExecutorRequest(f *testing.F) {
+	for _, seed := range []string{
+		`{"tool": "code_executor", "parameters": {"wasm_base64": "AGFzbQ==", "stdin": "x", "argv": ["a", "b"]}}`,
+		`{"tool_name": "python_wasi_runner", "parameters": {"code": "x", "interpreter_wasm_path": "../x", "argv": null}}`,
+		`{"tool": "code_executor", "parameters": {"wasm_path": 1}}`, `{"tool": "python_wasi_runner"}`, `{}`,
+	} {
+		f.Add(seed)
+	}
+	s := New(Options{Boxes: noBoxes, Runner: runnerFunc(printing)})
+	f.Cleanup(func() { s.Close() })
+	f.Fuzz(func(t *testing.T, body string) {
+		var ask executorRequest
+		if decode([]byte(body), &ask, false) != nil {
+			return
+		}
+		run, err := s.newExecutorRun(&http.Request{}, orElse(ask.Tool, ask.Name), ask.Parameters)
+		if err != nil {
+			if p := problemOf(err); p.Status >= 500 {
+				t.Errorf("%q: %v", body, err)
+			}
+			return
+		}
+		c := run.command
+		if c.Limits != DefaultLimits || !c.Stoppable || len(c.Mounts)+len(c.Preopens)+len(c.Files)+len(c.Env) > 0 || run.run.Box != "" {
+			t.Errorf("%q: %+v", body, c)
+		}
+	})
 }
