@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,6 +42,12 @@ func openTerminal(t *testing.T, columns, rows uint16) (outer, inner *os.File) {
 func onTerminal(t *testing.T, dir string, env []string, args ...string) (*exec.Cmd, *os.File) {
 	t.Helper()
 	outer, inner := openTerminal(t, 90, 24)
+	return controlled(t, inner, nil, dir, env, args), outer
+}
+
+// controlled starts a boxer process that is controlled by a terminal, of which it has standard input and error.
+func controlled(t *testing.T, inner, stdout *os.File, dir string, env, args []string) *exec.Cmd {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -51,12 +58,15 @@ func onTerminal(t *testing.T, dir string, env []string, args ...string) (*exec.C
 	command.Env = append(os.Environ(), "BOXER_HOME="+filepath.Join(t.TempDir(), "home"), "TERM=xterm", "LC_ALL=C.UTF-8", "NO_COLOR=")
 	command.Env = append(command.Env, env...)
 	command.Stdin, command.Stderr = inner, inner
+	if stdout != nil {
+		command.Stdout = stdout
+	}
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
 	inner.Close()
-	return command, outer
+	return command
 }
 
 // shown reads all that a terminal was sent, until nobody has it open (EIO).
@@ -115,22 +125,56 @@ func checkRestored(t *testing.T, text string) {
 func TestTerminalInterrupted(t *testing.T) {
 	dir := writeProject(t, "FROM scratch\nRUN echo waiting && while :; do sleep 0.1; done\n")
 	command, terminal := onTerminal(t, dir, nil, "build", ".")
+	text := await(t, terminal, "# waiting")
+	typed(t, terminal, "\x03")
+	text += shown(t, terminal)
+	if err := command.Wait(); err == nil {
+		t.Errorf("the build went on\n%s", text)
+	}
+	checkRestored(t, text)
+}
+
+// await reads what a terminal is sent until a text has come.
+func await(t *testing.T, terminal io.Reader, want string) string {
+	t.Helper()
 	var text strings.Builder
 	buffer := make([]byte, 4096)
-	for !strings.Contains(text.String(), "# waiting") {
+	for !strings.Contains(text.String(), want) {
 		n, err := terminal.Read(buffer)
 		if text.Write(buffer[:n]); err != nil {
 			t.Fatalf("%v\n%s", err, &text)
 		}
 	}
-	if _, err := terminal.WriteString("\x03"); err != nil {
+	return text.String()
+}
+
+func typed(t *testing.T, terminal *os.File, keys string) {
+	t.Helper()
+	if _, err := terminal.WriteString(keys); err != nil {
 		t.Fatal(err)
 	}
-	text.WriteString(shown(t, terminal))
-	if err := command.Wait(); err == nil {
-		t.Errorf("the build went on\n%s", &text)
+}
+
+// TestPythonTerminal: Ctrl-C ends what was typed at Python's prompt, not Python, behind a second wall, too.
+func TestPythonTerminal(t *testing.T) {
+	for name, options := range map[string][]string{"here": {"-it"}, "isolated": {"-it", "--isolate"}} {
+		t.Run(name, func(t *testing.T) {
+			outer, inner := openTerminal(t, 90, 24)
+			command := controlled(t, inner, inner, t.TempDir(), nil, slices.Concat([]string{"run"}, options, []string{"python:3.13"}))
+			await(t, outer, ">>> ")
+			typed(t, outer, "print('turn' + 'ing'); exec('while True: pass')\n")
+			await(t, outer, "turning\r\n")
+			typed(t, outer, "\x03")
+			await(t, outer, "KeyboardInterrupt")
+			typed(t, outer, "print(6 * 7)\n")
+			await(t, outer, "42\r\n")
+			typed(t, outer, "\x04")
+			text := shown(t, outer)
+			if err := command.Wait(); err != nil {
+				t.Errorf("%v\n%s", err, text)
+			}
+		})
 	}
-	checkRestored(t, text.String())
 }
 
 // TestTerminalModes: what the environment says of a terminal is heeded.
