@@ -21,7 +21,7 @@ ENGINE = $(shell internal/wazero/prepare.sh)
 VERSION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: build base demo check tools test engine-test fuzz cpython-tests profile soak bench clean
+.PHONY: build base demo check tools test engine-test fuzz cpython-tests profile soak bench microbench clean
 build: bin/boxer
 
 .PHONY: bin/boxer
