@@ -144,18 +144,23 @@ func (a *app) bench(ctx context.Context, o benchOptions, parts []benchPart) (err
 	if report.Noise, err = bench.Noise(ctx, o.quick); err != nil {
 		return err
 	}
+	var failed []error
 	for _, p := range parts {
 		part, err := p.part(setup)
 		if err != nil {
 			return err
 		}
 		section, err := part.Run(ctx)
-		if err != nil {
-			return fmt.Errorf("measuring %s: %w", p.name, err)
+		if err != nil { // the others took minutes, too
+			failed = append(failed, fmt.Errorf("measuring %s: %w", p.name, err))
+			continue
 		}
 		report.Sections = append(report.Sections, section)
 	}
-	return a.writeReport(report, o)
+	if len(report.Sections) > 0 {
+		failed = append(failed, a.writeReport(report, o))
+	}
+	return errors.Join(failed...)
 }
 
 func (a *app) benchSetup(ctx context.Context, o benchOptions) (*benchSetup, error) {

@@ -80,29 +80,39 @@ func (b Build) round(ctx context.Context, dir string, sides []*builds) error {
 		if side.missing != "" {
 			continue
 		}
-		cold, err := side.build(ctx, dir, "--no-cache")
-		if err != nil {
+		if err := side.round(ctx, dir); err != nil && side.key == "boxer" {
 			return err
+		} else if err != nil {
+			side.missing, side.cold, side.cached, side.changed = lastLine(err.Error()), nil, nil, nil
 		}
-		// The first build without the flag may have something to remember still.
-		if _, err := side.build(ctx, dir); err != nil {
-			return err
-		}
-		cached, err := side.build(ctx, dir)
-		if err != nil {
-			return err
-		}
-		one := filepath.Join(dir, "d0", "f0.py")
-		if err := os.WriteFile(one, []byte(fmt.Sprintf("builder = %q\n", side.key)), 0o644); err != nil {
-			return err
-		}
-		changed, err := side.build(ctx, dir)
-		if err != nil {
-			return err
-		}
-		side.cold, side.cached, side.changed = append(side.cold, cold), append(side.cached, cached), append(side.changed, changed)
 	}
 	return os.RemoveAll(dir)
+}
+
+// round builds a directory anew, unchanged and changed.
+func (s *builds) round(ctx context.Context, dir string) error {
+	cold, err := s.build(ctx, dir, "--no-cache")
+	if err != nil {
+		return err
+	}
+	// The first build without the flag may have something to remember still.
+	if _, err := s.build(ctx, dir); err != nil {
+		return err
+	}
+	cached, err := s.build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	one := filepath.Join(dir, "d0", "f0.py")
+	if err := os.WriteFile(one, []byte(fmt.Sprintf("builder = %q\n", s.key)), 0o644); err != nil {
+		return err
+	}
+	changed, err := s.build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	s.cold, s.cached, s.changed = append(s.cold, cold), append(s.cached, cached), append(s.changed, changed)
+	return nil
 }
 
 // build gives how long a build took, in microseconds.
@@ -153,6 +163,7 @@ func buildSection(sides []*builds) (*Section, error) {
 	s := &Section{Name: "build", Title: "Building", How: []string{
 		"A directory of 5,000 Python files of 2 KB is copied into an empty image: as nobody has seen it before, unchanged, and after one file has changed.",
 		"Each build is a whole process; the page cache is warm, since the files have just been written.",
+		"docker builds by BuildKit; where its client lacks the component buildx that this takes, by its older, slower builder.",
 	}}
 	for _, kind := range []struct {
 		key, what, goal, over string

@@ -47,11 +47,22 @@ func (r *Rival) containers(ctx context.Context, p Places, version, silent string
 	r.Version, r.Container, r.Streams = r.Version+", "+python, true, true
 	base := []string{program, "run", "--rm", "-i", "--network", "none", image, "python3", "-I", "-c"}
 	r.Command = func(code string) []string { return append(base[:len(base):len(base)], code) }
-	r.Build = &Build{Command: []string{program, "build", "-q"}, Env: []string{"DOCKER_BUILDKIT=1"}, Remove: []string{program, "image", "rm", "-f"}}
+	r.Build = &Build{Command: []string{program, "build", "-q"}, Env: []string{"DOCKER_BUILDKIT=" + buildKit(ctx, program)}, Remove: []string{program, "image", "rm", "-f"}}
 	r.Idle = func(ctx context.Context, code string) (*Instance, error) {
 		return idleContainer(ctx, program, image, code)
 	}
 	return r
+}
+
+// buildKit says whether a client can have images built by BuildKit, which is the faster builder: clients before 23 have all
+// that takes, later ones need a component.
+func buildKit(ctx context.Context, program string) string {
+	var major int
+	_, err := fmt.Sscan(strings.ReplaceAll(answer(ctx, program, "version", "--format", "{{.Client.Version}}"), ".", " "), &major)
+	if err == nil && major >= 23 && answer(ctx, program, "buildx", "version") == "" {
+		return "0"
+	}
+	return "1"
 }
 
 // importRoot gives the name of an image made of a root. A daemon that has it is not asked again.
