@@ -20,23 +20,11 @@ const maxPrepared = 64
 // programs of the box. Instances of those with a memory image are made ready. No instruction of them is executed. Whether an image
 // serves a run is for the program to say: unless all is to be loaded, a program with an image is taken to be served.
 func (b *Box) Prepare(ctx context.Context, c *Cmd, all bool) error {
-	c, err := b.granted(c)
-	if err != nil {
-		return err
-	}
-	s, err := b.sandbox(c)
+	s, found, err := b.lookup(c, b.granted)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	first, err := b.command(s, c)
-	if err != nil {
-		return err
-	}
-	found, err := s.find(&first)
-	if err != nil {
-		return err
-	}
 	if !found.startsOthers() {
 		return s.prepare(ctx, found.path, found.module, plain, preparation{whole: all})
 	}
@@ -50,6 +38,27 @@ func (b *Box) Prepare(ctx context.Context, c *Cmd, all bool) error {
 	}
 	b.complete[s.metering(true)] = true
 	return nil
+}
+
+// lookup finds what a run of c would start, once it is granted what it needs. The sandbox is to be closed.
+func (b *Box) lookup(c *Cmd, granted func(*Cmd) (*Cmd, error)) (s *sandbox, found executable, err error) {
+	if c, err = granted(c); err != nil {
+		return nil, found, err
+	}
+	if s, err = b.sandbox(c); err != nil {
+		return nil, found, err
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	first, err := b.command(s, c)
+	if err != nil {
+		return nil, found, err
+	}
+	found, err = s.find(&first)
+	return s, found, err
 }
 
 // startsOthers reports whether it is the shell or a utility.
@@ -94,23 +103,11 @@ func (s *sandbox) moduleAt(tree *vfs.FS, name string) (executable, error) {
 
 // PrepareSession loads what a session of c needs, likewise.
 func (b *Box) PrepareSession(ctx context.Context, c *Cmd, all bool) error {
-	c, err := b.grantedSession(c)
-	if err != nil {
-		return err
-	}
-	s, err := b.sandbox(c)
+	s, found, err := b.lookup(c, b.grantedSession)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	first, err := b.command(s, c)
-	if err != nil {
-		return err
-	}
-	found, err := s.find(&first)
-	if err != nil {
-		return err
-	}
 	if found.startsOthers() {
 		return notForSessions(found.path)
 	}

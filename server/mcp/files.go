@@ -19,11 +19,7 @@ type entries struct {
 }
 
 func (t *tools) list(ctx context.Context, _ *sdk.CallToolRequest, in listArguments) (*sdk.CallToolResult, any, error) {
-	at, err := filePath(in.Session, in.Path)
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := t.api.do(ctx, http.MethodGet, at, "", nil)
+	a, err := t.file(ctx, in.Session, in.Path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,12 +47,17 @@ func (t *tools) list(ctx context.Context, _ *sdk.CallToolRequest, in listArgumen
 	return text("%s", cut(lines.String())), nil, nil
 }
 
-func (t *tools) read(ctx context.Context, _ *sdk.CallToolRequest, in readArguments) (*sdk.CallToolResult, any, error) {
-	at, err := filePath(in.Session, in.Path)
+// file asks for what a session has at a path: a directory is answered in JSON.
+func (t *tools) file(ctx context.Context, session, path string) (*answer, error) {
+	at, err := filePath(session, path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	a, err := t.api.do(ctx, http.MethodGet, at, "", nil)
+	return t.api.do(ctx, http.MethodGet, at, "", nil)
+}
+
+func (t *tools) read(ctx context.Context, _ *sdk.CallToolRequest, in readArguments) (*sdk.CallToolResult, any, error) {
+	a, err := t.file(ctx, in.Session, in.Path)
 	if err != nil {
 		return nil, nil, err
 	}
