@@ -131,7 +131,7 @@ func TestForeignBox(t *testing.T) {
 	if err := p.Run(t.Context(), box, c); err != nil || len(p.classes) != 2 {
 		t.Errorf("%d classes, %v", len(p.classes), err)
 	}
-	p.compileTime, box.Foreign, box.Tenant = time.Nanosecond, true, "b"
+	p.compileTime, box.Foreign, box.Tenant = -1, true, "b"
 	if err := p.Run(t.Context(), box, c); runtime.ResultOf(err).Outcome != runtime.OutcomeNotExecutable {
 		t.Errorf("%v", err)
 	}
@@ -153,7 +153,7 @@ func noCode(t *testing.T, dir string) {
 
 // A program that is compiled for ever is refused, whoever waits for it.
 func TestBroughtProgramThatIsCompiledForEver(t *testing.T) {
-	p := newPool(t, &Pool{compileTime: time.Nanosecond})
+	p := newPool(t, &Pool{compileTime: -1})
 	c := &runtime.Cmd{Args: []string{"/hello"}, Files: []runtime.File{{Path: "/hello", Data: printing("hello\n")}}}
 	err := p.Run(t.Context(), newBox(t), c)
 	var refused *runtime.NotExecutableError

@@ -77,7 +77,7 @@ func (p *Pool) startWorker(ctx context.Context, s *spec) (_ *worker, err error) 
 	if err = w.send(kindSpec, text); err == nil {
 		err = w.awaitReady(p)
 	}
-	if err == nil {
+	if err == nil && stop() { // else it is being killed
 		return w, nil
 	}
 	w.kill()
