@@ -105,7 +105,7 @@ done 3 layer false error true`
 func TestShellIsReproducible(t *testing.T) {
 	const text = `FROM scratch
 RUN mkdir -p /a/b && cd /a && date +%s.%N > date; echo $RANDOM $RANDOM > random; echo $$ > pid
-RUN for f in z y x; do echo $f > /a/$f; done; ls -l /a > /ls; find / | sort > /find; env > /env
+RUN for f in z y x; do echo $f > /a/$f; done; ls -l /a > /ls; find / > /found; sort /found > /find; env > /env
 RUN mktemp -d > /mktemp || true
 `
 	want := ""
