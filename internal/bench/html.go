@@ -52,7 +52,7 @@ func (r *Report) drawing(c Comparison) ([]byte, error) {
 		}
 		f := e.Figure.times(c.Scale)
 		name := r.name(e.Who)
-		if e.Note != "" {
+		if e.Note != "" && !c.Phases { // the table below has those of phases, which are long
 			name += " (" + e.Note + ")"
 		}
 		bars = append(bars, plot.Bar{
