@@ -12,10 +12,10 @@ func (p Places) stockPython() string {
 }
 
 // nodeWASI is node's own WASI with a stock python.wasm. V8 has no cache of machine code that outlives a process; a process that
-// stays compiles once.
+// stays compiles once. Fast calls into node's WASI corrupt its heap now and then (nodejs/node#53087).
 func nodeWASI(ctx context.Context, p Places) *Rival {
 	r := &Rival{
-		Key: "node", Name: "node's WASI", Settings: "node:wasi, the module compiled once for each process", Streams: true, Outside: true,
+		Key: "node", Name: "node's WASI", Settings: "node:wasi, the module compiled once for each process, --no-turbo-fast-api-calls", Streams: true, Outside: true,
 	}
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -26,7 +26,7 @@ func nodeWASI(ctx context.Context, p Places) *Rival {
 	}
 	r.Version = answer(ctx, node, "--version") + ", CPython 3.12.0"
 	r.Installed = diskUsage(filepath.Dir(p.stockPython()))
-	base := []string{node, "--no-warnings", "--input-type=module", "-e"}
+	base := []string{node, "--no-warnings", "--no-turbo-fast-api-calls", "--input-type=module", "-e"}
 	r.Command = func(code string) []string {
 		return append(base[:len(base):len(base)], nodeWASIOnce, "--", p.stockPython(), code)
 	}
