@@ -206,12 +206,20 @@ func (e *Engine) begin(ctx context.Context, s *slot, key slotKey, module source)
 		}
 		close(s.ready)
 	}
-	if !module.mapped || e.sealed.Load() || e.codes != nil && !e.alone.Load() && e.codes.has(module) {
+	if codes := e.cache(); !module.mapped || e.sealed.Load() || codes != nil && codes.has(module) {
 		load(ctx, module)
 		return
 	}
 	module.data, module.mapped = bytes.Clone(module.data), false // the layer may be closed when the run is over
 	e.loading.Go(func() { load(e.life, module) })
+}
+
+// cache is what the engine may still read and write; nil: nothing.
+func (e *Engine) cache() *codeCache {
+	if e.alone.Load() {
+		return nil
+	}
+	return e.codes
 }
 
 func (e *Engine) slot(d slotKey) (s *slot, first bool) {
@@ -262,8 +270,8 @@ type machineCode struct {
 
 func (e *Engine) machineCode(ctx context.Context, module source) (_ *machineCode, hit bool, err error) {
 	compiling := func() func() { return e.compiling(module) }
-	if e.codes != nil && !e.alone.Load() {
-		return e.codes.load(ctx, module, compiling)
+	if codes := e.cache(); codes != nil {
+		return codes.load(ctx, module, compiling)
 	}
 	defer compiling()()
 	code, err := compileModule(ctx, e.wazero, module, e.options.Workers)

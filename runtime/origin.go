@@ -101,7 +101,8 @@ func (e *Engine) layered(name string, layer *vfs.Layer, offset int64, contents [
 
 // recall finds the digest on disk, or computes it and leaves it there.
 func (e *Engine) recall(diffID string, offset int64, contents []byte) digest {
-	if e.codes == nil || diffID == "" || e.sealed.Load() || e.alone.Load() {
+	codes := e.cache()
+	if codes == nil || diffID == "" || e.sealed.Load() {
 		return sha256.Sum256(contents)
 	}
 	// The head is there because offsets are those of the layer's opened form, which may change with boxer's version.
@@ -111,11 +112,11 @@ func (e *Engine) recall(diffID string, offset int64, contents []byte) digest {
 	place.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(contents))))
 	place.Write(contents[:min(len(contents), wasm.HeadSize)])
 	key := digest(place.Sum(nil))
-	if known, err := e.codes.readDigest(key); err == nil {
+	if known, err := codes.readDigest(key); err == nil {
 		return known
 	}
 	is := digest(sha256.Sum256(contents))
-	if err := e.codes.writeDigest(key, is); err != nil {
+	if err := codes.writeDigest(key, is); err != nil {
 		e.warn(err)
 	}
 	return is

@@ -6,7 +6,7 @@ import "fmt"
 type point struct {
 	pos  int   // of the instruction before which it is
 	cost int64 // of what follows, up to the next point
-	test bool  // the counter is tested first
+	test bool  // the counter is tested, too: for Fuel first
 	leaf bool  // it is the head of a loop in which there are no other points, calls and bulk operations: for Ticks
 }
 

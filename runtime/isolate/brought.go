@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"slices"
@@ -41,9 +40,7 @@ func broughtBy(c *runtime.Cmd, config v1.Config) (programs, others []runtime.Fil
 			others = append(others, f)
 			continue
 		}
-		if !path.IsAbs(f.Path) {
-			f.Path = path.Join(dir, f.Path)
-		}
+		f.Path = absolute(dir, f.Path)
 		programs = append(programs, f)
 	}
 	return programs, others
@@ -59,13 +56,14 @@ func starts(c *runtime.Cmd, dir, file string) bool {
 	if path.Base(file) == name {
 		return true
 	}
-	inDir := func(p string) string {
-		if path.IsAbs(p) {
-			return path.Clean(p)
-		}
-		return path.Join(dir, p)
+	return absolute(dir, file) == absolute(dir, name)
+}
+
+func absolute(dir, name string) string {
+	if path.IsAbs(name) {
+		return path.Clean(name)
 	}
-	return inDir(file) == inDir(name)
+	return path.Join(dir, name)
 }
 
 // digestOf tells sets of programs apart; "" if there are none.
@@ -161,7 +159,7 @@ func addChange(w *vfs.LayerWriter, c vfs.Change) error {
 		return err
 	}
 	defer contents.Close()
-	return w.Add(c.Entry, io.Reader(contents))
+	return w.Add(c.Entry, contents)
 }
 
 // close lets go of the file. Workers that have it keep it.

@@ -41,15 +41,7 @@ const endless = "\x03\x40\x0c\x00\x0b" // loop br 0 end
 // A program that a run brings runs as it would in this process.
 func TestBroughtProgram(t *testing.T) {
 	p, box := newPool(t, &Pool{}), newBox(t)
-	e, err := runtime.New(t.Context(), runtime.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	here, err := e.Load(box.Root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	here := loadHere(t, box.Root)
 	hello, loop := printing("hello\n"), program("", endless)
 	file := func(name string, mode fs.FileMode, data []byte) []runtime.File {
 		return []runtime.File{{Path: "/data", Data: []byte("data\n")}, {Path: name, Mode: mode, Data: data}}

@@ -40,15 +40,7 @@ func TestRunIsLikeOneInThisProcess(t *testing.T) {
 	}
 	box := newBox(t)
 	p := newPool(t, &Pool{})
-	e, err := runtime.New(t.Context(), runtime.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	here, err := e.Load(box.Root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	here := loadHere(t, box.Root)
 	for name, c := range map[string]runtime.Cmd{
 		"output":              {Args: []string{"sh", "-c", "cat /hello; cat /missing; exit 3"}},
 		"pipes":               {Args: []string{"sh", "-c", "cat /hello | tr h j | sort"}},

@@ -73,6 +73,21 @@ func double(_ context.Context, arguments json.RawMessage) (any, error) {
 	return numbers[0] * 2, nil
 }
 
+// loadHere loads a box for this process, to compare workers with.
+func loadHere(t testing.TB, root *oci.Rootfs) *runtime.Box {
+	t.Helper()
+	e, err := runtime.New(t.Context(), runtime.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	b, err := e.Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // newBox is a box with a shell and utilities, which every box has, and one file.
 func newBox(t testing.TB) Box { return newBoxOf(t, "hello", "hello\n") }
 
