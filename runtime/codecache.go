@@ -57,7 +57,7 @@ func newCodeCache(o Options, features api.CoreFeatures, warn func(error)) (*code
 	}
 	return &codeCache{
 		dir:     dir,
-		machine: fmt.Sprint(entryVersion, engineVersion(), goruntime.GOOS, goruntime.GOARCH, processor(), uint64(features)),
+		machine: fmt.Sprint(entryVersion, engineVersion(), recordsVersions(), goruntime.GOOS, goruntime.GOARCH, processor(), uint64(features)),
 		config:  runtimeConfig(features),
 		workers: o.Workers,
 		warn:    warn,
@@ -200,6 +200,13 @@ var engineVersion = sync.OnceValue(func() string {
 	file, _ := goruntime.FuncForPC(reflect.ValueOf(wazero.NewRuntime).Pointer()).FileLine(0)
 	return versionIn(file)
 })
+
+// recordsVersions is whether this executable knows the versions of its modules. wazero puts its own into what it compiles and,
+// where it cannot tell, as in a test binary, another word: neither kind of executable takes the other's code.
+func recordsVersions() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && len(info.Deps) > 0
+}
 
 // addressable is how many bytes of memory the engine keeps a program within. wazero 1.12.0 takes a constant address from
 // 2 GiB on for one below the memory on amd64, unless it is patched.

@@ -11,8 +11,8 @@ import (
 	"boxer.dev/runtime/isolate"
 )
 
-// isolated runs hello in a worker and in this process, in turns: what one has left to do in the background is done while the
-// other runs.
+// isolated runs hello in a worker and in this process, in turns. Neither runs beside the cleaning up that the last run in this
+// process leaves to the background.
 func (s Start) isolated(ctx context.Context, r *Section) (err error) {
 	engine, box, err := s.python(ctx, 4)
 	if err != nil {
@@ -24,6 +24,7 @@ func (s Start) isolated(ctx context.Context, r *Section) (err error) {
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	var all, added Sample
 	for round := range s.rounds(2000) + 100 {
+		engine.Settle()
 		there, err := sayHelloIsolated(ctx, pool, isolate.Box{Root: s.Python})
 		if err != nil {
 			return err
