@@ -14,22 +14,20 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"connectrpc.com/grpcreflect"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"boxer.dev/server/internal/polyagent"
+	"boxer.dev/server/internal/reflection"
 )
 
 // Calls are requests by gRPC, gRPC-Web or Connect. They pass what every other request passes; what is a problem there is an error of
 // those protocols here.
 
-// callPrefixes begin the paths of calls.
-var callPrefixes = []string{"/" + polyagent.AgentServiceName + "/", "/" + grpcreflect.ReflectV1ServiceName + "/", "/" + grpcreflect.ReflectV1AlphaServiceName + "/"}
-
 // isCall reports whether a path, or the pattern of a route, is that of calls.
 func isCall(path string) bool {
-	path = strings.TrimPrefix(path, "POST ")
-	return slices.ContainsFunc(callPrefixes, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
+	service, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, "POST "), "/"), "/")
+	return ok && (service == polyagent.AgentServiceName || slices.Contains(reflection.Services, service))
 }
 
 // reflectionTime bounds how long one client may ask what there is, and maxReflection how much at once, in bytes.
@@ -41,14 +39,12 @@ const (
 // calls are the routes of calls.
 func (s *Server) calls() []route {
 	_, agent := polyagent.NewAgentServiceHandler(agentService{server: s}, connect.WithReadMaxBytes(int(min(s.options.MaxBody, math.MaxInt))))
-	reflector := grpcreflect.NewStaticReflector(polyagent.AgentServiceName)
-	path, reflection := grpcreflect.NewHandlerV1(reflector, connect.WithReadMaxBytes(maxReflection))
-	oldPath, oldReflection := grpcreflect.NewHandlerV1Alpha(reflector, connect.WithReadMaxBytes(maxReflection))
-	return []route{
-		{"POST " + polyagent.AgentServiceExecuteToolProcedure, s.call(agent), false},
-		{"POST " + path, reflecting(reflection), false},
-		{"POST " + oldPath, reflecting(oldReflection), false},
+	routes := []route{{"POST " + polyagent.AgentServiceExecuteToolProcedure, s.call(agent), false}}
+	files := []proto.Message{(*polyagent.ToolCallRequest)(nil), (*structpb.Struct)(nil)}
+	for path, h := range reflection.Handlers([]string{polyagent.AgentServiceName}, files, connect.WithReadMaxBytes(maxReflection)) {
+		routes = append(routes, route{"POST " + path, reflecting(h), false})
 	}
+	return routes
 }
 
 // call reads a request as all requests are read, and has it answered.
