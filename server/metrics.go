@@ -4,81 +4,62 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"boxer.dev/runtime"
+	"boxer.dev/server/internal/metrics"
 )
 
-// metrics are what /metrics shows. Labels have values out of closed sets: routes, outcomes, phases, codes; nothing that a client or
+// figures are what /metrics shows. Labels have values out of closed sets: routes, outcomes, phases, codes; nothing that a client or
 // a program says.
-type metrics struct {
-	handler    http.Handler
-	requests   *prometheus.CounterVec
-	latency    *prometheus.HistogramVec
-	problems   *prometheus.CounterVec
-	runs       *prometheus.CounterVec
-	executions *prometheus.CounterVec
-	phases     *prometheus.HistogramVec
-	opened     prometheus.Counter
-	expired    prometheus.Counter
+type figures struct {
+	all        metrics.Registry
+	requests   *metrics.Counters
+	latency    *metrics.Histograms
+	problems   *metrics.Counters
+	runs       *metrics.Counters
+	executions *metrics.Counters
+	phases     *metrics.Histograms
+	opened     *metrics.Counter
+	expired    *metrics.Counter
 }
 
-// buckets are from a tenth of a millisecond to a minute, in seconds.
-var buckets = []float64{1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+// bounds are from a tenth of a millisecond to a minute, in seconds.
+var bounds = []float64{1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
-func newMetrics(s *Server) *metrics {
-	registry := prometheus.NewRegistry()
-	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
-		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "boxer", Name: name, Help: help}, labels)
-		registry.MustRegister(v)
-		return v
-	}
-	histograms := func(name, help string, labels ...string) *prometheus.HistogramVec {
-		v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "boxer", Name: name, Help: help, Buckets: buckets}, labels)
-		registry.MustRegister(v)
-		return v
-	}
-	gauge := func(name, help string, value func() float64) {
-		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "boxer", Name: name, Help: help}, value))
-	}
-	m := &metrics{
-		requests:   counters("requests_total", "Requests that were answered.", "route", "status"),
-		latency:    histograms("request_seconds", "Time from a request to its answer.", "route"),
-		problems:   counters("problems_total", "Requests that were answered by a problem.", "code"),
-		runs:       counters("runs_total", "Runs that have ended.", "outcome"),
-		executions: counters("executions_total", "Executions in sessions that have ended.", "outcome"),
-		phases:     histograms("run_phase_seconds", "Time that runs spent in each phase.", "phase"),
-		opened:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "boxer", Name: "sessions_opened_total", Help: "Sessions that were opened or forked."}),
-		expired:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: "boxer", Name: "sessions_expired_total", Help: "Sessions that nobody used."}),
-	}
-	registry.MustRegister(m.opened, m.expired, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	gauge("running", "Runs and executions that go on.", func() float64 { return float64(s.work.Running()) })
-	gauge("waiting", "Runs and executions that wait for their turn.", func() float64 { return float64(s.work.Waiting()) })
-	gauge("capacity", "Runs and executions that can go on at the same time.", func() float64 { return float64(s.options.Running) })
-	gauge("sessions", "Sessions that are open.", func() float64 { return float64(s.sessions.count()) })
-	gauge("session_memory_bytes", "Memory that sessions hold.", func() float64 { return float64(s.sessions.memory()) })
-	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
-	return m
+func newFigures(s *Server) *figures {
+	f := new(figures)
+	f.requests = f.all.Counters("boxer_requests_total", "Requests that were answered.", "route", "status")
+	f.latency = f.all.Histograms("boxer_request_seconds", "Time from a request to its answer.", bounds, "route")
+	f.problems = f.all.Counters("boxer_problems_total", "Requests that were answered by a problem.", "code")
+	f.runs = f.all.Counters("boxer_runs_total", "Runs that have ended.", "outcome")
+	f.executions = f.all.Counters("boxer_executions_total", "Executions in sessions that have ended.", "outcome")
+	f.phases = f.all.Histograms("boxer_run_phase_seconds", "Time that runs spent in each phase.", bounds, "phase")
+	f.opened = f.all.Counter("boxer_sessions_opened_total", "Sessions that were opened or forked.")
+	f.expired = f.all.Counter("boxer_sessions_expired_total", "Sessions that nobody used.")
+	f.all.Gauge("boxer_running", "Runs and executions that go on.", func() float64 { return float64(s.work.Running()) })
+	f.all.Gauge("boxer_waiting", "Runs and executions that wait for their turn.", func() float64 { return float64(s.work.Waiting()) })
+	f.all.Gauge("boxer_capacity", "Runs and executions that can go on at the same time.", func() float64 { return float64(s.options.Running) })
+	f.all.Gauge("boxer_sessions", "Sessions that are open.", func() float64 { return float64(s.sessions.count()) })
+	f.all.Gauge("boxer_session_memory_bytes", "Memory that sessions hold.", func() float64 { return float64(s.sessions.memory()) })
+	f.all.Process()
+	return f
 }
 
 func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request) error {
-	s.metrics.handler.ServeHTTP(w, r)
+	s.figures.all.ServeHTTP(w, r)
 	return nil
 }
 
 // ran counts a run.
-func (m *metrics) ran(outcome runtime.Outcome, stats *runtime.Stats) {
-	m.runs.WithLabelValues(string(outcome)).Inc()
+func (f *figures) ran(outcome runtime.Outcome, stats *runtime.Stats) {
+	f.runs.With(string(outcome)).Inc()
 	for _, p := range append(phasesOf(stats), phase{"total", stats.Total}) {
 		if p.took > 0 {
-			m.phases.WithLabelValues(p.name).Observe(p.took.Seconds())
+			f.phases.With(p.name).Observe(p.took.Seconds())
 		}
 	}
 }
 
 // waited counts the time until a run's turn.
-func (m *metrics) waited(took time.Duration) {
-	m.phases.WithLabelValues("queue").Observe(took.Seconds())
+func (f *figures) waited(took time.Duration) {
+	f.phases.With("queue").Observe(took.Seconds())
 }

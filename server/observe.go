@@ -90,8 +90,8 @@ func (s *Server) account(r *http.Request, n *notes, w *watchedWriter, span trace
 		status = http.StatusOK
 	}
 	answered(span, n.route, status)
-	s.metrics.requests.WithLabelValues(n.route, strconv.Itoa(status)).Inc()
-	s.metrics.latency.WithLabelValues(n.route).Observe(took.Seconds())
+	s.figures.requests.With(n.route, strconv.Itoa(status)).Inc()
+	s.figures.latency.With(n.route).Observe(took.Seconds())
 	level := slog.LevelInfo
 	switch {
 	case status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable:

@@ -100,7 +100,7 @@ func (s *Server) problem(r *http.Request, err error) *problem {
 	p := problemOf(err)
 	p.Request = requestID(r)
 	note(r, func(n *notes) { n.problem, n.err = p.Code, err })
-	s.metrics.problems.WithLabelValues(p.Code).Inc()
+	s.figures.problems.With(p.Code).Inc()
 	return p
 }
 

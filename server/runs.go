@@ -169,7 +169,7 @@ func (s *Server) ended(r *http.Request, ask *runRequest, command *runtime.Cmd, e
 		result.Message, result.Hint = "boxer failed; the server's log says more", ""
 	}
 	result.Hint = s.hint(result.Result)
-	s.metrics.ran(result.Outcome, command.Stats)
+	s.figures.ran(result.Outcome, command.Stats)
 	if c := command.Collect; c != nil {
 		for _, f := range c.Files {
 			result.Files = append(result.Files, boxFile{f.Path, newContent(f.Data)})

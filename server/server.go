@@ -27,7 +27,7 @@ type Server struct {
 	programs    programs
 	sessions    sessions
 	running     running
-	metrics     *metrics
+	figures     *figures
 	tracer      *tracer
 	tools       *mcp.Server
 
@@ -48,7 +48,7 @@ func New(o Options) *Server {
 	s.work, s.bodies = o.gates()
 	s.boxes.open = o.Boxes.Open
 	s.programs.configure(o)
-	s.metrics, s.tracer = newMetrics(s), newTracer(o.Traces)
+	s.figures, s.tracer = newFigures(s), newTracer(o.Traces)
 	s.mux = http.NewServeMux()
 	s.tools = s.newMCP()
 	s.toolHandler = s.tools.Handler()

@@ -107,8 +107,8 @@ func (s *Server) opening(ctx context.Context, w http.ResponseWriter, r *http.Req
 		s.sessions.unreserve(x.key)
 		return 0, nil, s.notOpened(r, err)
 	}
-	s.sessions.add(x, s.metrics.expired.Inc)
-	s.metrics.opened.Inc()
+	s.sessions.add(x, s.figures.expired.Inc)
+	s.figures.opened.Inc()
 	s.sessions.weigh(x)
 	w.Header().Set("Location", "/v1/sessions/"+x.id)
 	return http.StatusCreated, s.sessions.info(x), nil
@@ -274,7 +274,7 @@ func (s *Server) execute(ctx context.Context, r *http.Request, code string, e ru
 	} else {
 		s.sessions.weigh(x)
 	}
-	s.metrics.executions.WithLabelValues(string(result.Outcome)).Inc()
+	s.figures.executions.With(string(result.Outcome)).Inc()
 	note(r, func(n *notes) { n.outcome = result.Outcome })
 	if r.Context().Err() != nil {
 		return nil, errGone

@@ -56,7 +56,7 @@ func (s *Server) turn(ctx context.Context, place *admission.Place) (done func(),
 		place.Leave()
 		return nil, err
 	}
-	s.metrics.waited(time.Since(began))
+	s.figures.waited(time.Since(began))
 	return place.Leave, nil
 }
 

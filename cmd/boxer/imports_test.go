@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"internal/compiled":   {"internal/intoto", "internal/signature", "oci", "runtime", "vfs"},
 	"internal/provenance": {"internal/intoto"},
 	"internal/signature":  {"internal/intoto", "oci"},
-	"server":              {"bases", "internal/otlp", "oci", "runtime", "runtime/isolate", "server/internal/admission", "server/internal/modules", "server/internal/once", "server/internal/polyagent", "server/internal/reflection", "server/mcp", "server/servertest", "vfs"},
+	"server":              {"bases", "internal/otlp", "oci", "runtime", "runtime/isolate", "server/internal/admission", "server/internal/metrics", "server/internal/modules", "server/internal/once", "server/internal/polyagent", "server/internal/reflection", "server/mcp", "server/servertest", "vfs"},
 	"server/mcp":          {"runtime"},
 	"runtime/isolate":     {"bases", "internal/hint", "oci", "runtime", "runtime/capability", "vfs"},
 
