@@ -44,9 +44,13 @@ func FuzzMemory(f *testing.F) {
 // takesLargeMemory reports whether the compiler is right about addresses from 2 GiB on, and the system about memory that is
 // never touched.
 func takesLargeMemory() bool {
+	return (patched() || goruntime.GOARCH != "amd64") && (goruntime.GOOS == "linux" || goruntime.GOOS == "darwin")
+}
+
+// patched reports whether this is wazero with the patches.
+func patched() bool {
 	file, _ := goruntime.FuncForPC(reflect.ValueOf(wazero.NewRuntime).Pointer()).FileLine(0)
-	patched := strings.Contains(file, "-boxer.")
-	return (patched || goruntime.GOARCH != "amd64") && (goruntime.GOOS == "linux" || goruntime.GOOS == "darwin")
+	return strings.Contains(file, "-boxer.")
 }
 
 type engine struct{ wazero.Runtime }
