@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // A program that gets no more memory, or no more room for files, is not ended: it is told, and may live on. Where it fails
@@ -15,23 +16,23 @@ import (
 //   - Where there is no such line, what was refused is the reason.
 
 // exceptionLine is the last line of a traceback: the exception's name and, after a colon, its text.
-var exceptionLine = regexp.MustCompile(`^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt|ExceptionGroup))(?::|$)`)
+var exceptionLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt|ExceptionGroup))(?::|$)`)
+})
 
-var (
-	colours = regexp.MustCompile("\x1b\\[[0-9;]*m") // a traceback has them on a terminal
-	noSpace = regexp.MustCompile(`No space left on device|disk is full`)
-)
+// colours are in a traceback on a terminal.
+var colours = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("\x1b\\[[0-9;]*m") })
 
 // shortage says what of a program failed for want of, whose last words on standard error were these: OutcomeOutOfMemory,
 // OutcomeDiskFull or nothing.
 func shortage(words string, memory, files bool) Outcome {
-	words = strings.TrimRight(colours.ReplaceAllString(words, ""), " \t\r\n")
+	words = strings.TrimRight(colours().ReplaceAllString(words, ""), " \t\r\n")
 	line := words[strings.LastIndexByte(words, '\n')+1:]
-	if exception := exceptionLine.FindStringSubmatch(line); exception != nil {
+	if exception := exceptionLine().FindStringSubmatch(line); exception != nil {
 		switch {
 		case strings.HasSuffix(exception[1], "MemoryError"):
 			return OutcomeOutOfMemory
-		case noSpace.MatchString(line):
+		case strings.Contains(line, "No space left on device") || strings.Contains(line, "disk is full"):
 			return OutcomeDiskFull
 		}
 		return ""

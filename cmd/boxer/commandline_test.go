@@ -42,7 +42,29 @@ func TestHelpFits(t *testing.T) {
 			visit(c)
 		}
 	}
-	visit(rootCommand(&app{}))
+	visit(rootCommand(&app{}, nil))
+}
+
+// TestOneCommand: a tree that has the wanted command alone answers what the whole tree does.
+func TestOneCommand(t *testing.T) {
+	help := func(root *cobra.Command, args ...string) string {
+		var text bytes.Buffer
+		root.SetOut(&text)
+		root.SetArgs(args)
+		if err := root.Execute(); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+		return text.String()
+	}
+	for _, c := range commands() {
+		one := rootCommand(&app{}, []string{c.name, "--help"})
+		if all := one.Commands(); len(all) != 1 || all[0].Name() != c.name {
+			t.Errorf("for %s, there are %d commands, the first is %s", c.name, len(all), all[0].Name())
+		}
+		if diff := cmp.Diff(help(rootCommand(&app{}, nil), c.name, "--help"), help(one, c.name, "--help")); diff != "" {
+			t.Errorf("%s --help (-all +one):\n%s", c.name, diff)
+		}
+	}
 }
 
 // full is a disk without room.

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -236,11 +237,13 @@ func unknownKey(name, within string, key *yaml.Node, known []string) error {
 	return withHint(err, "there are %s", strings.Join(known, ", "))
 }
 
-var yamlPlace = regexp.MustCompile(`(?s)^.*?\bline (\d+)(?:, column \d+)?: (.*)$`)
+var yamlPlace = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)^.*?\bline (\d+)(?:, column \d+)?: (.*)$`)
+})
 
 // placed is an error of the yaml package with its place as compilers give it.
 func placed(name string, err error) error {
-	if place := yamlPlace.FindStringSubmatch(err.Error()); place != nil {
+	if place := yamlPlace().FindStringSubmatch(err.Error()); place != nil {
 		return fmt.Errorf("%s:%s: %s", name, place[1], place[2])
 	}
 	return fmt.Errorf("%s: %w", name, err)

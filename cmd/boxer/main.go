@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,7 @@ func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return a.report(&cobra.Command{Use: "boxer"}, err)
 	}
 	if root == nil {
-		root = rootCommand(a)
+		root = rootCommand(a, args)
 		root.SetArgs(args)
 	}
 	command, err := root.ExecuteC()
@@ -47,7 +48,26 @@ type app struct {
 	stdout, stderr io.Writer
 }
 
-func rootCommand(a *app) *cobra.Command {
+// commands are all of them, by their names, in the order of help.
+func commands() []namedCommand {
+	return []namedCommand{
+		{"init", initCommand}, {"convert", convertCommand}, {"build", buildCommand}, {"run", runCommand}, {"serve", serveCommand}, {"mcp", mcpCommand},
+		{"images", imagesCommand}, {"inspect", inspectCommand}, {"history", historyCommand}, {"diff", diffCommand}, {"tag", tagCommand}, {"rm", removeCommand},
+		{"cp", copyOutCommand}, {"export", exportCommand}, {"save", saveCommand}, {"load", loadCommand}, {"prune", pruneCommand}, {"du", diskUsageCommand},
+		{"pull", pullCommand}, {"push", pushCommand}, {"copy", copyCommand}, {"login", loginCommand}, {"logout", logoutCommand},
+		{"sbom", sbomCommand}, {"keygen", keygenCommand}, {"sign", signCommand}, {"verify", verifyCommand},
+		{"volume", volumeCommand}, {"bench", benchCommand}, {"doctor", doctorCommand}, {"version", versionCommand},
+	}
+}
+
+type namedCommand struct {
+	name string
+	make func(*app) *cobra.Command
+}
+
+// rootCommand has the command that args name, and no other: making all of them, with all their flags, would take a process that
+// runs one longer than the flags of its own. Whatever else args are, it has all.
+func rootCommand(a *app, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "boxer",
 		Short: "Build, keep and run boxes: OCI images of WebAssembly programs",
@@ -67,15 +87,15 @@ A box sees its own files and what the command line grants it; nothing else.`,
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("boxer {{.Version}}\n")
-	root.AddCommand(
-		initCommand(a), convertCommand(a), buildCommand(a), runCommand(a), serveCommand(a), mcpCommand(a),
-		imagesCommand(a), inspectCommand(a), historyCommand(a), diffCommand(a), tagCommand(a), removeCommand(a),
-		copyOutCommand(a), exportCommand(a), saveCommand(a), loadCommand(a), pruneCommand(a), diskUsageCommand(a),
-		pullCommand(a), pushCommand(a), copyCommand(a), loginCommand(a), logoutCommand(a),
-		sbomCommand(a), keygenCommand(a), signCommand(a), verifyCommand(a),
-		volumeCommand(a), benchCommand(a), doctorCommand(a), versionCommand(a),
-	)
-	root.AddCommand(refusedCommands()...)
+	all := commands()
+	if i := slices.IndexFunc(all, func(c namedCommand) bool { return len(args) > 0 && c.name == args[0] }); i >= 0 {
+		root.AddCommand(all[i].make(a))
+	} else {
+		for _, c := range all {
+			root.AddCommand(c.make(a))
+		}
+		root.AddCommand(refusedCommands()...)
+	}
 	root.SetHelpCommand(helpCommand(root))
 	tidyUsage(root)
 	return root

@@ -314,7 +314,7 @@ func TestMCPDocumentation(t *testing.T) {
 		t.Fatalf("docs/mcp.md has %d configurations", len(configs))
 	}
 	for _, c := range configs[:2] {
-		root := rootCommand(&app{})
+		root := rootCommand(&app{}, nil)
 		command, rest, err := root.Find(c.Args)
 		if err == nil {
 			err = command.ParseFlags(rest)

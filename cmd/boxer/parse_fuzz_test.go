@@ -92,7 +92,7 @@ func FuzzComplete(f *testing.F) {
 			return
 		}
 		a := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard}
-		root := rootCommand(a)
+		root := rootCommand(a, nil)
 		root.SetOut(io.Discard)
 		root.SetErr(io.Discard)
 		root.SetArgs(append([]string{"__complete"}, strings.Split(line, "\n")...))

@@ -24,29 +24,33 @@ const (
 	onePlatform  = "there is one platform, wasip1/wasm; leave the flag out"
 )
 
-var refusedSubcommands = map[string]string{
-	"attach": noDaemon, "commit": "build the change with a Boxfile instead", "create": noDaemon, "events": noDaemon,
-	"exec": "nothing keeps running in a box; start another program with `boxer run BOX PROGRAM`", "kill": noDaemon,
-	"logs": "a box writes to the terminal or file that `boxer run` was given", "network": noNetwork, "pause": noDaemon,
-	"port": noNetwork, "ps": noDaemon, "rename": noDaemon, "restart": noDaemon, "start": noDaemon, "stats": "use `boxer run --stats`",
-	"stop": noDaemon, "swarm": noDaemon, "top": noDaemon, "unpause": noDaemon, "update": noDaemon, "wait": noDaemon,
+// refusedSubcommands are docker's commands that boxer lacks, and why.
+func refusedSubcommands() map[string]string {
+	return map[string]string{
+		"attach": noDaemon, "commit": "build the change with a Boxfile instead", "create": noDaemon, "events": noDaemon,
+		"exec": "nothing keeps running in a box; start another program with `boxer run BOX PROGRAM`", "kill": noDaemon,
+		"logs": "a box writes to the terminal or file that `boxer run` was given", "network": noNetwork, "pause": noDaemon,
+		"port": noNetwork, "ps": noDaemon, "rename": noDaemon, "restart": noDaemon, "start": noDaemon, "stats": "use `boxer run --stats`",
+		"stop": noDaemon, "swarm": noDaemon, "top": noDaemon, "unpause": noDaemon, "update": noDaemon, "wait": noDaemon,
 
-	"builder": "`boxer prune` empties the cache of builds, `boxer du` shows it", "buildx": "use `boxer build`", "compose": "start each box with `boxer run`",
-	"container": noDaemon, "context": "boxer has no daemon to choose", "import": "use `boxer load`, or ADD the archive in a Boxfile",
-	"image": "use `boxer images`, `rmi`, `tag`, `inspect`, `history`, `save` or `load`", "info": "use `boxer version`",
-	"manifest": "`boxer inspect` shows a box of the local store", "search": "registries have search pages of their own",
-	"plugin": noDaemon, "system": "use `boxer du`, `boxer prune`, `boxer rm` and `boxer volume prune`",
+		"builder": "`boxer prune` empties the cache of builds, `boxer du` shows it", "buildx": "use `boxer build`", "compose": "start each box with `boxer run`",
+		"container": noDaemon, "context": "boxer has no daemon to choose", "import": "use `boxer load`, or ADD the archive in a Boxfile",
+		"image": "use `boxer images`, `rmi`, `tag`, `inspect`, `history`, `save` or `load`", "info": "use `boxer version`",
+		"manifest": "`boxer inspect` shows a box of the local store", "search": "registries have search pages of their own",
+		"plugin": noDaemon, "system": "use `boxer du`, `boxer prune`, `boxer rm` and `boxer volume prune`",
+	}
 }
 
 func refusedCommands() []*cobra.Command {
 	var commands []*cobra.Command
-	for _, name := range slices.Sorted(maps.Keys(refusedSubcommands)) {
+	reasons := refusedSubcommands()
+	for _, name := range slices.Sorted(maps.Keys(reasons)) {
 		commands = append(commands, &cobra.Command{
 			Use:                name,
 			Hidden:             true,
 			DisableFlagParsing: true,
 			RunE: func(*cobra.Command, []string) error {
-				return withHint(fmt.Errorf("there is no `boxer %s`", name), "%s", refusedSubcommands[name])
+				return withHint(fmt.Errorf("there is no `boxer %s`", name), "%s", reasons[name])
 			},
 		})
 	}

@@ -11,8 +11,8 @@ import (
 
 // What all packages of boxer together may allocate before main. Each process pays for it, whatever it was started for.
 const (
-	maxInitBytes  = 1_000_000
-	maxInitAllocs = 6_000
+	maxInitBytes  = 900_000
+	maxInitAllocs = 5_500
 )
 
 // dear are packages that do much before main, for what boxer can do without (docs/rationale.md).

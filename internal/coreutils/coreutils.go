@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -72,7 +73,8 @@ type Utility func(ctx context.Context, e *Env) int
 
 // Lookup returns the utility of that name ("mkdir", "[").
 func Lookup(name string) (Utility, bool) {
-	u, ok := utilities[name]
+	known, _ := utilities()
+	u, ok := known[name]
 	if !ok {
 		return nil, false
 	}
@@ -80,7 +82,10 @@ func Lookup(name string) (Utility, bool) {
 }
 
 // Names returns the names of all utilities, sorted.
-func Names() []string { return append([]string(nil), names...) }
+func Names() []string {
+	_, names := utilities()
+	return slices.Clone(names)
+}
 
 // call is one running utility.
 type call struct {

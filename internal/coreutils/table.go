@@ -1,6 +1,9 @@
 package coreutils
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // utility is a row of the table of names.
 type utility struct {
@@ -9,18 +12,23 @@ type utility struct {
 	usage string
 }
 
-// utilities is filled by init because xargs and env look names up in it.
-var (
-	utilities = map[string]utility{}
-	names     []string
-)
+// table is filled when it is first looked at: most processes of boxer run no utility.
+var table struct {
+	sync.Once
+	byName map[string]utility
+	names  []string // sorted
+}
 
-func init() {
-	for _, u := range rows() {
-		utilities[u.name] = u
-		names = append(names, u.name)
-	}
-	slices.Sort(names)
+func utilities() (byName map[string]utility, names []string) {
+	table.Do(func() {
+		table.byName = map[string]utility{}
+		for _, u := range rows() {
+			table.byName[u.name] = u
+			table.names = append(table.names, u.name)
+		}
+		slices.Sort(table.names)
+	})
+	return table.byName, table.names
 }
 
 func rows() []utility {

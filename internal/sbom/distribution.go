@@ -9,6 +9,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Distribution is an installed Python package.
@@ -109,10 +110,10 @@ func oneLine(value string) string {
 	return ""
 }
 
-var separators = regexp.MustCompile(`[-_.]+`)
+var separators = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[-_.]+`) })
 
 // normalName is the form in which an index knows a package (PyPA, "Name normalization").
-func normalName(name string) string { return strings.ToLower(separators.ReplaceAllString(name, "-")) }
+func normalName(name string) string { return strings.ToLower(separators().ReplaceAllString(name, "-")) }
 
 func compareDistributions(a, b Distribution) int {
 	return cmp.Or(strings.Compare(normalName(a.Name), normalName(b.Name)), strings.Compare(a.Version, b.Version), strings.Compare(a.Path, b.Path))

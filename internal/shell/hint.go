@@ -1,6 +1,9 @@
 package shell
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 const (
 	packageHint  = "a box has no package manager: COPY the files in, or use a base that has them; Python packages come as wheels"
@@ -12,9 +15,8 @@ const (
 	rootHint     = "commands of a box already run as its own root: leave it out"
 )
 
-var hints = map[string]string{}
-
-func init() {
+var hints = sync.OnceValue(func() map[string]string {
+	hints := map[string]string{}
 	for hint, names := range map[string]string{
 		packageHint: "apt apt-get apt-cache apt-key aptitude add-apt-repository dpkg apk yum dnf microdnf rpm zypper pacman brew snap" +
 			" conda mamba gem npm npx yarn pnpm",
@@ -38,7 +40,8 @@ func init() {
 	for _, name := range []string{"awk", "gawk", "mawk", "perl"} {
 		hints[name] = "a box has no " + name + ": use python3, sed or cut"
 	}
-}
+	return hints
+})
 
 // Hint says what to do instead of a well-known command that a box does not have; "" for any other name.
-func Hint(name string) string { return hints[name[strings.LastIndexByte(name, '/')+1:]] }
+func Hint(name string) string { return hints()[name[strings.LastIndexByte(name, '/')+1:]] }
