@@ -148,10 +148,10 @@ func (e *Engine) Close() error {
 }
 
 // features are the proposals that programs may use: WebAssembly 2.0 and, of what came after it, what wazero has and
-// compilers emit. Threads means atomic instructions; preview 1 has no way to start a thread.
+// compilers emit. Threads means atomic instructions; preview 1 has no way to start a thread. Exceptions are not among them: see
+// docs/rationale.md.
 func features() api.CoreFeatures {
-	f := api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst |
-		experimental.CoreFeaturesExceptionHandling
+	f := api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst
 	if goruntime.GOARCH != "arm64" || cpu.ARM64.HasATOMICS { // without them wazero would interpret everything
 		f |= experimental.CoreFeaturesThreads
 	}

@@ -1,0 +1,190 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"boxer.dev/internal/wasm"
+)
+
+// Instructions of programs that are made to keep their host busy.
+var (
+	tells   = []byte{0x41, 1, 0x41, 0, 0x41, 1, 0x41, 8, 0x10, 0, 0x1a} // fd_write(1, 0, 1, 8); drop
+	forever = []byte{0x03, 0x40, 0x0c, 0, 0x0b}                         // loop br 0 end
+)
+
+// bodyOf is a function that declares locals, each group a count and a type.
+func bodyOf(locals [][]byte, code ...[]byte) []byte {
+	all := slices.Concat(vector(locals...), slices.Concat(code...), []byte{0x0b})
+	return append(binary.AppendUvarint(nil, uint64(len(all))), all...)
+}
+
+// telling is a program that can write "x" to its standard output: function 0 is fd_write, 1 is _start; the first types are
+// theirs.
+func telling(types [][]byte, typeOf []byte, bodies ...[]byte) sections {
+	functions := [][]byte{{0}}
+	for _, t := range typeOf {
+		functions = append(functions, []byte{t})
+	}
+	return sections{
+		wasm.SectionType:     vector(append([][]byte{typeVoid, {0x60, 4, 0x7f, 0x7f, 0x7f, 0x7f, 1, 0x7f}}, types...)...),
+		wasm.SectionImport:   vector(slices.Concat(text("wasi_snapshot_preview1"), text("fd_write"), []byte{0, 1})),
+		wasm.SectionFunction: vector(functions...),
+		wasm.SectionMemory:   vector([]byte{0, 1}),
+		wasm.SectionExport:   vector(exportFunc("_start", 1)),
+		wasm.SectionCode:     vector(bodies...),
+		wasm.SectionData:     vector(append([]byte{0, 0x41, 0, 0x0b}, text("\x10\x00\x00\x00\x01\x00\x00\x00........x")...)),
+	}
+}
+
+// descending calls itself that often, each time with this many values to be kept meanwhile, and then does something.
+func descending(times, values int, then ...byte) []byte {
+	var keep, use []byte
+	for i := range values {
+		local := binary.AppendUvarint(nil, uint64(i+1))
+		keep = slices.Concat(keep, []byte{0x20, 0, 0x41}, constant(i), []byte{0x6a, 0x21}, local) // local i+1 = local 0 + i
+		use = slices.Concat(use, []byte{0x20}, local, []byte{0x6a})
+	}
+	return telling([][]byte{typeTake}, []byte{2},
+		bodyOf(nil, []byte{0x41}, constant(times), []byte{0x10, 2}),
+		bodyOf([][]byte{append(binary.AppendUvarint(nil, uint64(values)), 0x7f)},
+			[]byte{0x20, 0, 0x45, 0x04, 0x40}, then, []byte{0x0b}, keep,
+			[]byte{0x20, 0, 0x41, 1, 0x6b, 0x10, 2, 0x41, 4, 0x41, 0}, use, []byte{0x36, 2, 0}), // i32.store at 4: the sum
+	).module()
+}
+
+// constant encodes the operand of i32.const.
+func constant(n int) []byte {
+	var encoded []byte
+	for ; n >= 0x40; n >>= 7 {
+		encoded = append(encoded, byte(n)|0x80)
+	}
+	return append(encoded, byte(n))
+}
+
+// busy are programs that never end once they have told that they are where they want to be.
+func busy() map[string][]byte {
+	stay := slices.Concat(tells, forever)
+	return map[string][]byte{
+		"flat":                descending(0, 0, stay...),
+		"a million calls":     descending(1_000_000, 0, stay...),
+		"calls that keep 500": descending(15_000, 500, stay...),
+	}
+}
+
+// Where programs are deep in their calls they are stopped like others, and a garbage collection does not wait for them.
+func TestDeepProgramsAreStopped(t *testing.T) {
+	for name, module := range busy() {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, map[string]string{"/p": string(module)}, v1.Config{})
+			for range 2 {
+				told := newTrigger("x")
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				done := make(chan error, 1)
+				go func() { done <- b.Run(ctx, &Cmd{Args: []string{"/p"}, Stdout: told, Stoppable: true}) }()
+				select {
+				case <-told.pulled:
+				case err := <-done:
+					t.Fatalf("it did not get there: %v", err)
+				}
+				goruntime.GC()
+				cancel()
+				if err := <-done; ResultOf(err).Outcome != OutcomeKilled {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// What is on the call stack is there after the stack has been moved, whatever size it had and arguments with it.
+func TestDeepCallsKeepTheirValues(t *testing.T) {
+	const params = 24 // some of which are on the stack
+	var rotated []byte
+	for i := range params {
+		rotated = append(rotated, 0x20, byte(1+(i+1)%params))
+	}
+	// f(n, a…) = n == 0 ? a₀ : f(n-1, a₁…, a₀) + n, in 64 bits
+	f := bodyOf(nil, []byte{0x20, 0, 0x50, 0x04, 0x7e, 0x20, 1, 0x05, 0x20, 0, 0x42, 1, 0x7d}, rotated, []byte{0x10, 2, 0x20, 0, 0x7c, 0x0b})
+	arguments := func(n int) (code []byte) {
+		code = append([]byte{0x42}, constant(n)...)
+		for i := range params {
+			code = append(code, 0x42, byte(i))
+		}
+		return code
+	}
+	typ := append([]byte{0x60, params + 1}, bytes.Repeat([]byte{0x7e}, params+1)...)
+	for _, n := range []int{1, 20, 100, 1000, 3000, 10_000, 100_000, 200_000} {
+		want := constant(n*(n+1)/2 + n%params)
+		start := bodyOf(nil, arguments(n), []byte{0x10, 2, 0x42}, want, []byte{0x52, 0x04, 0x40, 0x00, 0x0b}) // unreachable if it is not
+		b := newBox(t, map[string]string{"/p": string(telling([][]byte{append(typ, 1, 0x7e)}, []byte{2}, start, f).module())}, v1.Config{})
+		for _, c := range []Cmd{{}, {Stoppable: true}, {CountFuel: true}} {
+			c.Args = []string{"/p"}
+			if _, err := run(t, b, c); err != nil {
+				t.Errorf("%d calls: %v", n, err)
+			}
+		}
+	}
+}
+
+// A program may have as many functions and exports as its file has room for, and names as long: to tell where it trapped takes
+// no account of them.
+func TestTrapAmongManyFunctions(t *testing.T) {
+	if engineVersion() == upstream(engineVersion()) {
+		t.Skip("boxer is built without the patches of internal/wazero")
+	}
+	const many = 150_000
+	m := telling(nil, make([]byte, many), append([][]byte{body(0x00)}, slices.Repeat([][]byte{body()}, many)...)...)
+	exports := [][]byte{exportFunc("_start", 1)}
+	for i := range many {
+		exports = append(exports, slices.Concat(text(fmt.Sprint(i)), []byte{0}, binary.AppendUvarint(nil, uint64(i+2))))
+	}
+	m[wasm.SectionExport] = vector(exports...)
+	b := newBox(t, map[string]string{"/p": string(m.module(names("import", strings.Repeat("n", 10<<20))))}, v1.Config{})
+	if err := b.Prepare(t.Context(), &Cmd{Args: []string{"/p"}}, true); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // of minutes
+	defer cancel()
+	err := b.Run(ctx, &Cmd{Args: []string{"/p"}})
+	if ExitStatus(err) != StatusTrap || !strings.Contains(err.Error(), "nnn") || ctx.Err() != nil {
+		t.Errorf("%v: %.200v", ctx.Err(), err)
+	}
+}
+
+// wazero 1.12.0 keeps a copy of the whole call stack for each try_table that a program is in, writes beyond the values of an
+// exception if they are vectors, and frees exceptions that a program still has.
+func TestExceptionsAreRefused(t *testing.T) {
+	throws := startModule(0x08, 0) // throw 0
+	throws[wasm.SectionTag] = vector([]byte{0, 0})
+	for name, module := range map[string]string{
+		"/throws":  string(throws.module()),
+		"/catches": string(startModule(0x02, 0x40, 0x1f, 0x40, 1, 2, 0, 0x0b, 0x0b).module()), // block try_table (catch_all 0) end end
+	} {
+		b := newBox(t, map[string]string{name: module}, v1.Config{})
+		if got, err := run(t, b, Cmd{Args: []string{name}}); got.Status != StatusNotExecutable {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// BenchmarkCancel is how long a run goes on after its context has ended, where the program has made its end hard: the median, and the
+// longest.
+func BenchmarkCancel(b *testing.B) {
+	for name, module := range busy() {
+		b.Run(name, func(b *testing.B) {
+			box := newBox(b, map[string]string{"/p": string(module)}, v1.Config{})
+			benchmarkCancel(b, box, "/p")
+		})
+	}
+}
