@@ -243,7 +243,7 @@ func TestCallStacksAreGivenBack(t *testing.T) {
 	}
 	f := i.ExportedFunction("f")
 	before, began := held(), allocated()
-	const depth = 10_000 // with more the stack is not in the heap
+	const depth = 20_000 // with more the stack is not in the heap
 	for _, n := range []uint64{depth, 3, depth} {
 		if results, err := f.Call(t.Context(), n); err != nil || results[0] != n {
 			t.Fatalf("f(%d) = %d, %v", n, results, err)
