@@ -249,7 +249,7 @@ func TestCallStacksAreGivenBack(t *testing.T) {
 			t.Fatalf("f(%d) = %d, %v", n, results, err)
 		}
 	}
-	if grown := allocated() - began; grown < 2<<20 {
+	if grown := allocated() - began; grown < 1<<20 {
 		t.Fatalf("the recursions took no more than %d bytes: what this test says of them is not known", grown)
 	}
 	if after := held(); after > before+1<<19 {
