@@ -2,6 +2,9 @@ package isolate
 
 import (
 	"bytes"
+	"fmt"
+	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -79,4 +82,35 @@ func TestPythonMemoryOfAWorker(t *testing.T) {
 	if said, err := run("x = bytearray(100_000_000); print(len(x))"); err != nil || !strings.HasPrefix(said, "100000000") {
 		t.Errorf("%q, %v", said, err)
 	}
+}
+
+// What a run had in files and printed is not its worker's for ever.
+func TestPythonHeapOfAWorker(t *testing.T) {
+	p, box := newPool(t, &Pool{Workers: 1}), Box{Root: openPython(t)}
+	for range 2 {
+		for _, source := range []string{"f = open('/tmp/x', 'wb')\nfor i in range(64): f.write(bytes(1 << 20))", "print('hello')"} {
+			if err := p.Run(t.Context(), box, &runtime.Cmd{Args: []string{"python3", "-c", source}, Stdout: io.Discard}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for w := range p.open {
+		if got := ownMemory(t, w.process.Process.Pid); got > 48<<20 {
+			t.Errorf("the worker has %d bytes of its own after it wrote 64 MiB, and then nothing", got)
+		}
+	}
+}
+
+// ownMemory is how many bytes of a process are no file's (proc_pid_status(5)).
+func ownMemory(t *testing.T, pid int) (bytes int) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(status), "RssAnon:")
+	if _, err := fmt.Sscan(line, &bytes); err != nil {
+		t.Fatal(err)
+	}
+	return bytes << 10
 }

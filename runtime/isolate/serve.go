@@ -25,7 +25,8 @@ type server struct {
 	mounts   []runtime.Mount
 	preopens []runtime.Preopen
 
-	held held
+	held   held
+	thrift thrift
 
 	mutex sync.Mutex
 	jobs  map[int]*job // that go on, by their serial numbers
@@ -143,6 +144,7 @@ func (s *server) do(j *job) error {
 	message := ended.append(make([]byte, 0, 64+len(ended.output)+len(ended.failure)+len(ended.stats)))
 	err := s.send(kindResult, message)
 	s.engine.Clean() // while nobody waits
+	s.thrift.mind()
 	return err
 }
 
