@@ -19,6 +19,7 @@ type Failure struct {
 	Limit   *plainLimits `json:"limit,omitempty"`
 	Outcome Outcome      `json:"outcome,omitempty"`
 	Own     bool         `json:"own,omitempty"`
+	Start   bool         `json:"start,omitempty"`
 	Program string       `json:"program,omitempty"`
 	Reason  string       `json:"reason,omitempty"`
 	Wanted  string       `json:"wanted,omitempty"`
@@ -61,7 +62,7 @@ func FailureOf(err error) *Failure {
 	f := &Failure{Kind: failedOtherwise, Text: err.Error(), Hint: hintOf(err)}
 	switch {
 	case errors.As(err, &limit):
-		f.Kind, f.Limit, f.Own, f.Outcome = failedLimit, (*plainLimits)(&limit.Limit), limit.Own, limit.Outcome
+		f.Kind, f.Limit, f.Own, f.Start, f.Outcome = failedLimit, (*plainLimits)(&limit.Limit), limit.Own, limit.Start, limit.Outcome
 	case errors.As(err, &exit):
 		f.Kind, f.Status, f.Outcome, f.Limit = failedExit, exit.Code, exit.Want, (*plainLimits)(&exit.Limit)
 	case errors.As(err, &notFound):
@@ -105,7 +106,7 @@ func (f *Failure) Err(ctx context.Context) error {
 	case f.Kind == failedExit && f.Status > 0 && f.Status <= 0xff:
 		return &ExitError{Code: f.Status, Want: want, Limit: limit}
 	case f.Kind == failedLimit && slices.Contains(limitOutcomes, f.Outcome):
-		return &LimitError{Limit: limit, Own: f.Own, Outcome: f.Outcome}
+		return &LimitError{Limit: limit, Own: f.Own, Start: f.Start, Outcome: f.Outcome}
 	case f.Kind == failedNotFound:
 		return &NotFoundError{Name: f.Program, Wanted: f.Wanted, here: f.Here}
 	case f.Kind == failedNotExecutable:

@@ -35,6 +35,10 @@ type Options struct {
 	// Keep is how many instances of each program with a memory image are kept ready after they have been used, reset in the
 	// background. 0: none; each run makes its own.
 	Keep int
+	// Alone, if not nil, says that the process does nothing besides one run at a time. Then what its heap grows by while a shell or
+	// utilities work is the run's, and counts against Limits.Memory. A run that is over the limit is ended; one that goes on taking
+	// memory all the same is abandoned: Alone is called with how it ended, and should end the process.
+	Alone func(error)
 	// CleanLater leaves used instances to Clean, for who has better to do first: to tell how a run ended.
 	CleanLater bool
 }

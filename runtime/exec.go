@@ -141,6 +141,7 @@ func argsOf(ctx context.Context) []string {
 }
 
 func (s *sandbox) fetch(ctx context.Context, module source, stats *Stats) (*program, error) {
+	defer s.heap.compile()()
 	watch := stopwatch()
 	compiled := stats.Compile
 	p, err := s.engine.load(ctx, module, stats)
@@ -163,7 +164,7 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 		stats.Restore += watch()
 	}
 	if errors.Is(err, errMemory) && s.memory != nil {
-		err = s.reached(Limits{Memory: s.cmd.Limits.Memory}, OutcomeOutOfMemory)
+		err = s.tooSmall()
 	}
 	if err != nil {
 		return false, err
@@ -206,6 +207,7 @@ func faulty(err error) bool {
 func (s *sandbox) runShell(ctx context.Context, c command) error {
 	s.begin()
 	defer s.cpu.workOfOurs()()
+	defer s.heap.work()()
 	terminal := s.terminal(c)
 	status, err := shell.Run(ctx, shell.Options{
 		FS: s.tree, Args: c.args, Env: c.env, Dir: c.dir,
@@ -219,6 +221,7 @@ func (s *sandbox) runShell(ctx context.Context, c command) error {
 func (s *sandbox) runUtility(ctx context.Context, run coreutils.Utility, c command) error {
 	s.begin()
 	defer s.cpu.workOfOurs()()
+	defer s.heap.work()()
 	status := run(ctx, &coreutils.Env{
 		FS: s.tree, Args: c.args, Environ: c.env, Dir: c.dir,
 		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr,

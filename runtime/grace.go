@@ -54,7 +54,7 @@ func (g *grace) stop() {
 // bounded gives a context that ends with the limits of the run which end it, and with ctx, after the grace.
 func (s *sandbox) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	l, c := s.cmd.Limits, s.cmd
-	if l.Timeout <= 0 && l.CPU <= 0 && l.Output <= 0 && l.Fuel <= 0 && c.Grace <= 0 && c.Signals == nil {
+	if l.Timeout <= 0 && l.CPU <= 0 && l.Output <= 0 && l.Fuel <= 0 && c.Grace <= 0 && c.Signals == nil && s.heap == nil {
 		return ctx, func() {} // what can never end can be written to without ado
 	}
 	outer := ctx

@@ -19,6 +19,7 @@ type Limits = capability.Limits
 type LimitError struct {
 	Limit Limits // the one limit
 	Own   bool   // it is the box's own
+	Start bool   // the run could not start within it
 	// Outcome is OutcomeTimeout, OutcomeCPULimit, OutcomeOutOfFuel, OutcomeOutputLimit or OutcomeOutOfMemory.
 	Outcome Outcome
 }
@@ -34,7 +35,10 @@ func (e *LimitError) Unwrap() error {
 func (e *LimitError) Error() string {
 	switch e.Outcome {
 	case OutcomeOutOfMemory:
-		return fmt.Sprintf("it does not start within %s", e.Limit)
+		if e.Start {
+			return fmt.Sprintf("it does not start within %s", e.Limit)
+		}
+		return fmt.Sprintf("the run was ended: it took more than %s", e.Limit)
 	case OutcomeTimeout:
 		return fmt.Sprintf("the run was ended: it took longer than %s", e.Limit)
 	case OutcomeCPULimit:
@@ -88,6 +92,13 @@ func (b *Box) grants(c *Cmd) capability.Grants {
 // reached is the error for one limit of a run.
 func (s *sandbox) reached(one Limits, outcome Outcome) *LimitError {
 	return &LimitError{Limit: one, Outcome: outcome, Own: s.own(one)}
+}
+
+// tooSmall is the error of a program that does not start within the memory that the run may have.
+func (s *sandbox) tooSmall() *LimitError {
+	err := s.reached(Limits{Memory: s.cmd.Limits.Memory}, OutcomeOutOfMemory)
+	err.Start = true
+	return err
 }
 
 // own reports whether a limit is the box's own.

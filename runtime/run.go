@@ -35,6 +35,7 @@ type sandbox struct {
 	roots    []*os.Root
 
 	memory *memory.Account // of all programs; nil: no bound
+	heap   *heapWatch      // of shells and utilities; nil: no bound
 	output output
 	grace  grace
 
@@ -138,7 +139,7 @@ func (b *Box) sandbox(c *Cmd) (_ *sandbox, err error) {
 	}
 	s.refusals, s.held = s.tree.Refusals(), s.tree.Used()
 	if c.Limits.Memory > 0 {
-		s.memory = memory.NewAccount(uint64(c.Limits.Memory))
+		s.memory, s.heap = memory.NewAccount(uint64(c.Limits.Memory)), s.newHeapWatch()
 	}
 	devices := vfs.Devices(vfs.DeviceSet{
 		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Random: c.Random, Terminal: c.Terminal != nil,

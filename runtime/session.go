@@ -201,7 +201,7 @@ func (s *Session) beginWith(ctx context.Context, module source, image *memory.Im
 	}
 	i, err := s.program.instance(ctx, image, s.sandbox.memory)
 	if errors.Is(err, errMemory) && s.sandbox.memory != nil {
-		err = s.sandbox.reached(Limits{Memory: s.cmd.Limits.Memory}, OutcomeOutOfMemory)
+		err = s.sandbox.tooSmall()
 	}
 	if err != nil {
 		return false, err

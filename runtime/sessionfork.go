@@ -55,7 +55,7 @@ func (s *Session) Fork(ctx context.Context) (_ *Session, err error) {
 func (s *Session) copyOf(ctx context.Context, from *instance) error {
 	i, err := s.program.instance(ctx, s.image, s.sandbox.memory)
 	if errors.Is(err, errMemory) && s.sandbox.memory != nil {
-		err = s.sandbox.reached(Limits{Memory: s.cmd.Limits.Memory}, OutcomeOutOfMemory)
+		err = s.sandbox.tooSmall()
 	}
 	if err != nil {
 		return err

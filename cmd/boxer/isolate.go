@@ -46,7 +46,7 @@ func (a *app) execute(ctx context.Context, root *oci.Rootfs, command *runtime.Cm
 	if how != notIsolated {
 		return a.executeIsolated(ctx, root, command, how)
 	}
-	engine, err := a.engine(ctx, a.compiling, a.warn)
+	engine, err := newEngine(ctx, runtime.Options{Progress: a.compiling, Warn: a.warn, Alone: a.abandon})
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,10 @@ func (a *app) executeIsolated(ctx context.Context, root *oci.Rootfs, command *ru
 	if err != nil {
 		return err
 	}
-	pool := &isolate.Pool{CacheDir: dir, Workers: 1, Require: how == isolatedForSure, Progress: a.compiling, Warn: a.warn}
+	pool := &isolate.Pool{
+		CacheDir: dir, Workers: 1, Require: how == isolatedForSure, Memory: command.Limits.Memory + command.Limits.Writable + workerOverhead,
+		Progress: a.compiling, Warn: a.warn,
+	}
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	defer stopTogether(pool)()
 	return pool.Run(ctx, isolate.Box{Root: root}, command)

@@ -46,6 +46,7 @@ func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	abandoned      func(error) // leaves an account of a run that cannot be ended; nil: nobody wants one
 }
 
 // commands are all of them, by their names, in the order of help.

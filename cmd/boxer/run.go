@@ -48,8 +48,9 @@ first of them begins with - and there is no ENTRYPOINT, they go to the program t
 
 The exit status is the program's; 124 if it ran out of time, 125 if boxer itself failed or did not
 start it, 126 if the program cannot be run, 127 if there is none, 130 if it was interrupted, 134 if
-it trapped, 137 if it does not start within its memory, 152 if it ran out of fuel, 153 if it wrote
-more than it may, 154 if it ran out of processor time, 128 + n if signal n ended it.`,
+it trapped, 137 if it took more memory than it may, or cannot start within it, 152 if it ran out of
+fuel, 153 if it wrote more than it may, 154 if it ran out of processor time, 128 + n if signal n
+ended it.`,
 		Example: `  boxer run python:3.13 -c 'print("hello")'
   echo 'print("hello")' | boxer run -i python:3.13 -
   boxer run -v ./data:/data:ro -e NAME=world app
@@ -181,14 +182,27 @@ func (a *app) reporting(o runOptions, run func(*runtime.Stats) error) error {
 	if err != nil {
 		return fmt.Errorf("--result-file: %w", err)
 	}
-	ran := run(stats)
-	encoder := json.NewEncoder(file)
-	encoder.SetIndent("", "  ")
-	err = errors.Join(encoder.Encode(runtime.Report{Result: runtime.ResultOf(ran), Stats: stats}), file.Close())
-	if err != nil {
-		a.warn(fmt.Errorf("--result-file: %w", err))
+	account := func(ran error, stats *runtime.Stats) {
+		encoder := json.NewEncoder(file)
+		encoder.SetIndent("", "  ")
+		err := errors.Join(encoder.Encode(runtime.Report{Result: runtime.ResultOf(ran), Stats: stats}), file.Close())
+		if err != nil {
+			a.warn(fmt.Errorf("--result-file: %w", err))
+		}
 	}
+	a.abandoned = func(ran error) { account(ran, nil) }
+	ran := run(stats)
+	account(ran, stats)
 	return ran
+}
+
+// abandon ends the process, whose run has ended by an error and goes on all the same.
+func (a *app) abandon(err error) {
+	status := a.report(&cobra.Command{Use: "run"}, err)
+	if a.abandoned != nil {
+		a.abandoned(err)
+	}
+	os.Exit(status)
 }
 
 // rootfs opens what a command line names. What is neither in the store nor built in is asked of its registry, as pull has it.
@@ -219,11 +233,14 @@ func (a *app) rootfs(ctx context.Context, store *oci.Store, ref string, pull pul
 
 // engine makes the engine that all commands use, its machine code cached under the user's cache directory.
 func (a *app) engine(ctx context.Context, compiling func(runtime.Progress), warn func(error)) (*runtime.Engine, error) {
-	dir, err := cacheDir()
-	if err != nil {
+	return newEngine(ctx, runtime.Options{Progress: compiling, Warn: warn})
+}
+
+func newEngine(ctx context.Context, o runtime.Options) (_ *runtime.Engine, err error) {
+	if o.CacheDir, err = cacheDir(); err != nil {
 		return nil, err
 	}
-	return runtime.New(ctx, runtime.Options{CacheDir: dir, Progress: compiling, Warn: warn})
+	return runtime.New(ctx, o)
 }
 
 // command makes a run of the flags. Standard input is empty without -i, as docker has it.

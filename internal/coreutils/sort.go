@@ -72,6 +72,8 @@ type sorter struct {
 	zero           bool
 	check          byte
 	output         string
+	compared       int
+	over           bool // nobody wants the result
 }
 
 type sortItem struct {
@@ -183,7 +185,7 @@ func (s *sorter) read(operands []string) ([][]byte, error) {
 		err := s.input(name, func(_ string, r io.Reader) error {
 			data, err := io.ReadAll(r)
 			delim := lineDelim(s.zero)
-			for len(data) > 0 {
+			for len(data) > 0 && (len(lines)%looks > 0 || !s.stopped()) {
 				i := bytes.IndexByte(data, delim)
 				if i < 0 {
 					i = len(data)
@@ -205,6 +207,9 @@ func (s *sorter) prepare(lines [][]byte) []sortItem {
 	items := make([]sortItem, len(lines))
 	k := s.keys[0]
 	for i, l := range lines {
+		if i%looks == 0 && s.stopped() {
+			return nil
+		}
 		items[i] = sortItem{line: l, first: s.extract(l, k)}
 		switch k.order.kind {
 		case 'n':
@@ -217,7 +222,16 @@ func (s *sorter) prepare(lines [][]byte) []sortItem {
 	return items
 }
 
+// looks is how many comparisons are made between two looks at whether anybody still wants the result.
+const looks = 1 << 12
+
 func (s *sorter) compare(a, b sortItem) int {
+	if s.compared++; s.compared%looks == 0 {
+		s.over = s.over || s.stopped()
+	}
+	if s.over {
+		return 0
+	}
 	if n := s.compareKeys(a, b); n != 0 || s.stable || s.unique {
 		return n
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"mvdan.cc/sh/v3/interp"
@@ -19,6 +20,7 @@ import (
 // exec is the interpreter's exec handler: it runs what is neither a function nor a builtin.
 func (s *session) exec(ctx context.Context, args []string) error {
 	hc := interp.HandlerCtx(ctx)
+	hc.Stdout = s.bounded(hc.Stdout)
 	if name, ok := strings.CutPrefix(args[0], internalMark); ok {
 		return exitStatus(s.internal(ctx, hc, name, args[1:]))
 	}
@@ -43,6 +45,31 @@ func (s *session) exec(ctx context.Context, args []string) error {
 		return interp.ExitStatus(126)
 	}
 	return err
+}
+
+// maxSubstitution bounds what $(…) stands for, in bytes: it is kept in memory.
+const maxSubstitution = 16 << 20
+
+// bounded keeps a command from writing without end to where the interpreter collects output to put it in the place of $(…).
+func (s *session) bounded(w io.Writer) io.Writer {
+	if collected, ok := w.(*strings.Builder); ok {
+		return substitution{collected, s}
+	}
+	return w
+}
+
+type substitution struct {
+	collected *strings.Builder
+	session   *session
+}
+
+func (w substitution) Write(p []byte) (int, error) {
+	if w.collected.Len()+len(p) > maxSubstitution {
+		w.collected.Reset() // it is not to be split into words
+		w.session.end(&fatalError{fmt.Sprintf("command substitution: more than %d MiB of output", maxSubstitution>>20)})
+		return 0, syscall.ENOMEM
+	}
+	return w.collected.Write(p)
 }
 
 // notExecutable is what the message says: the runtime knows more than "permission denied".

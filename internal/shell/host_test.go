@@ -332,6 +332,19 @@ func TestForkBombAndRecursion(t *testing.T) {
 	}
 }
 
+// TestEndlessSubstitution: what a command prints in the place of a word is kept in memory, and has a bound.
+func TestEndlessSubstitution(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	for _, text := range []string{"x=$(yes)", "f() { yes | cat; }; echo `f`"} {
+		var out, errs bytes.Buffer
+		status, err := Run(ctx, Options{FS: newBox(t), Args: []string{"sh", "-c", text + "; echo on"}, Stdout: &out, Stderr: &errs})
+		if err != nil || status != 2 || out.Len() > 0 || !strings.HasSuffix(errs.String(), "command substitution: more than 16 MiB of output\n") {
+			t.Errorf("%s: status %d, %v, %q, %.200q", text, status, err, out.String(), errs.String())
+		}
+	}
+}
+
 // TestNotFound tells the caller which command was missing.
 func TestNotFound(t *testing.T) {
 	var names, hints []string

@@ -142,6 +142,9 @@ func (x *exchange) lost(ctx context.Context, err error) error {
 	}
 	var known *WorkerError
 	if err = x.death(err); errors.As(err, &known) {
+		if memory := x.command.Limits.Memory; known.starved && memory > 0 && ctx.Err() == nil {
+			return &runtime.LimitError{Limit: runtime.Limits{Memory: memory}, Outcome: runtime.OutcomeOutOfMemory}
+		}
 		return &WorkerError{Reason: "the run was lost: " + known.Reason, cause: ctx.Err()}
 	}
 	return &WorkerError{Reason: fmt.Sprintf("the run was ended, and its worker killed: %v", err)}

@@ -58,6 +58,9 @@ func work() error {
 	if !asked.Sessions {
 		goruntime.GOMAXPROCS(2) // a run, and whoever tells it to end
 		debug.SetGCPercent(gcPercent)
+		if asked.DataLimit > 0 { // garbage must not be what meets it
+			debug.SetMemoryLimit(int64(asked.DataLimit / 2))
+		}
 	}
 	if err := s.prepare(&asked); err != nil {
 		return s.sayReady(ready{Version: version, Error: err.Error(), Hint: hintOf(err)})
@@ -89,6 +92,17 @@ func work() error {
 	return s.serve()
 }
 
+// alone ends a worker whose run cannot be ended, and takes memory. Sessions have nothing that would.
+func alone(asked *spec) func(error) {
+	if asked.Sessions {
+		return nil
+	}
+	return func(err error) {
+		fmt.Fprintf(os.Stderr, "fatal error: %s: %v\n", outOfMemory, err)
+		os.Exit(1)
+	}
+}
+
 func (s *server) sayReady(r ready) error {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -115,7 +129,7 @@ func (s *server) prepare(asked *spec) error {
 	}
 	ctx := context.Background()
 	engine, err := runtime.New(ctx, runtime.Options{
-		CacheDir: asked.Engine.CacheDir, Keep: asked.Engine.Keep, CleanLater: !asked.Sessions,
+		CacheDir: asked.Engine.CacheDir, Keep: asked.Engine.Keep, CleanLater: !asked.Sessions, Alone: alone(asked),
 		Warn: func(err error) { _ = s.send(kindWarning, []byte(err.Error())) },
 		Progress: func(p runtime.Progress) {
 			text, _ := json.Marshal(p)

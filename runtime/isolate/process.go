@@ -171,19 +171,24 @@ func (w *worker) death(err error) error {
 	if state := w.process.ProcessState; state != nil {
 		how = state.String()
 	}
-	if last := w.last.firstLine(); last != "" {
+	last := w.last.firstLine()
+	if last != "" {
 		how += ": " + last
 	}
-	return &WorkerError{Reason: "the worker died: " + how}
+	return &WorkerError{Reason: "the worker died: " + how, starved: strings.HasPrefix(last, "fatal error: ") && strings.Contains(last, outOfMemory)}
 }
+
+// outOfMemory is what Go's runtime says when it meets Pool.Memory, in some words, and a worker whose run cannot be ended.
+const outOfMemory = "out of memory"
 
 // statusKilled is what a shell reports of a process that SIGKILL ended.
 const statusKilled = 128 + 9
 
 // WorkerError is the end of a run that lost its worker, which was killed, or died, or broke the protocol.
 type WorkerError struct {
-	Reason string
-	cause  error // the end of the run's context, if that was before
+	Reason  string
+	cause   error // the end of the run's context, if that was before
+	starved bool  // it got no more memory
 }
 
 func (e *WorkerError) Error() string { return e.Reason }
