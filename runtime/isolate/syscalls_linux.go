@@ -1,45 +1,50 @@
+//go:build amd64 || arm64
+
 package isolate
 
 import (
 	"os"
 	"slices"
 
-	seccomp "github.com/elastic/go-seccomp-bpf"
-	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/sys/unix"
 )
 
-// What a worker may call once its walls are up, by the names of any architecture. What is in no list fails with EPERM.
+// What a worker may call once its walls are up. What is in no list fails with EPERM. Calls that amd64 alone has are in a file of its own.
 
 // needed are for Go's runtime, the engine, and the connection.
-var needed = []string{
-	"read", "write", "readv", "writev", "pread64", "pwrite64", "sendmsg", "recvmsg", "close", "fstat", "lseek", "poll", "ppoll", "pipe2",
-	"epoll_pwait", "epoll_wait", "epoll_ctl", "epoll_create1", "eventfd2",
-	"futex", "nanosleep", "clock_nanosleep", "clock_gettime", "gettimeofday", "time", "restart_syscall",
-	"sched_yield", "sched_getaffinity", "getpid", "gettid", "set_robust_list", "rseq", "exit", "exit_group",
-	"munmap", "madvise", "mincore", "brk", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
-	"getrandom", "getrusage",
+var needed = []uint32{
+	unix.SYS_READ, unix.SYS_WRITE, unix.SYS_READV, unix.SYS_WRITEV, unix.SYS_PREAD64, unix.SYS_PWRITE64, unix.SYS_SENDMSG,
+	unix.SYS_RECVMSG, unix.SYS_CLOSE, unix.SYS_FSTAT, unix.SYS_LSEEK, unix.SYS_PPOLL, unix.SYS_PIPE2, unix.SYS_EPOLL_PWAIT,
+	unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_CREATE1, unix.SYS_EVENTFD2, unix.SYS_FUTEX, unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP,
+	unix.SYS_CLOCK_GETTIME, unix.SYS_GETTIMEOFDAY, unix.SYS_RESTART_SYSCALL, unix.SYS_SCHED_YIELD, unix.SYS_SCHED_GETAFFINITY,
+	unix.SYS_GETPID, unix.SYS_GETTID, unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
+	unix.SYS_MUNMAP, unix.SYS_MADVISE, unix.SYS_MINCORE, unix.SYS_BRK, unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK,
+	unix.SYS_RT_SIGRETURN, unix.SYS_SIGALTSTACK, unix.SYS_GETRANDOM, unix.SYS_GETRUSAGE,
 }
 
 // ofFiles are for mounts, whose files landlock tells from others.
-var ofFiles = []string{
-	"openat", "openat2", "newfstatat", "fstatat64", "statx", "readlinkat", "getdents64", "faccessat", "faccessat2",
-	"mkdirat", "unlinkat", "renameat", "renameat2", "linkat", "symlinkat", "ftruncate", "fallocate", "fsync", "fdatasync",
-	"fchmod", "fchmodat", "fchmodat2", "fchown", "fchownat", "utimensat", "dup3", "dup",
-	"getuid", "geteuid", "getgid", "getegid",
+var ofFiles = []uint32{
+	unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_NEWFSTATAT, unix.SYS_STATX, unix.SYS_READLINKAT, unix.SYS_GETDENTS64,
+	unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2, unix.SYS_MKDIRAT, unix.SYS_UNLINKAT, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2,
+	unix.SYS_LINKAT, unix.SYS_SYMLINKAT, unix.SYS_FTRUNCATE, unix.SYS_FALLOCATE, unix.SYS_FSYNC, unix.SYS_FDATASYNC,
+	unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_FCHOWN, unix.SYS_FCHOWNAT, unix.SYS_UTIMENSAT, unix.SYS_DUP3,
+	unix.SYS_DUP, unix.SYS_GETUID, unix.SYS_GETEUID, unix.SYS_GETGID, unix.SYS_GETEGID,
 }
 
 // hostile are for nobody whom the engine holds: they end the worker at once.
-var hostile = []string{
-	"execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev", "kill", "tkill",
-	"pidfd_open", "pidfd_getfd", "pidfd_send_signal", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
-	"socket", "socketpair", "connect", "bind", "listen", "accept", "accept4",
-	"mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "fsopen", "open_tree", "move_mount", "mount_setattr",
-	"bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "memfd_create",
-	"memfd_secret", "keyctl", "add_key", "request_key", "init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load",
-	"reboot", "swapon", "swapoff", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "capset",
-	"mknod", "mknodat", "open_by_handle_at", "name_to_handle_at", "shmget", "shmat", "msgget", "semget", "acct", "quotactl",
-	"iopl", "ioperm", "modify_ldt", "personality", "remap_file_pages",
+var hostile = []uint32{
+	unix.SYS_EXECVE, unix.SYS_EXECVEAT, unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_KILL,
+	unix.SYS_TKILL, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_GETFD, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_RT_SIGQUEUEINFO,
+	unix.SYS_RT_TGSIGQUEUEINFO, unix.SYS_SOCKET, unix.SYS_SOCKETPAIR, unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN,
+	unix.SYS_ACCEPT, unix.SYS_ACCEPT4, unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_UNSHARE,
+	unix.SYS_SETNS, unix.SYS_FSOPEN, unix.SYS_OPEN_TREE, unix.SYS_MOVE_MOUNT, unix.SYS_MOUNT_SETATTR, unix.SYS_BPF,
+	unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER,
+	unix.SYS_MEMFD_CREATE, unix.SYS_MEMFD_SECRET, unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_INIT_MODULE,
+	unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE, unix.SYS_KEXEC_LOAD, unix.SYS_KEXEC_FILE_LOAD, unix.SYS_REBOOT,
+	unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_SETUID, unix.SYS_SETGID, unix.SYS_SETREUID, unix.SYS_SETREGID, unix.SYS_SETRESUID,
+	unix.SYS_SETRESGID, unix.SYS_SETGROUPS, unix.SYS_CAPSET, unix.SYS_MKNODAT, unix.SYS_OPEN_BY_HANDLE_AT,
+	unix.SYS_NAME_TO_HANDLE_AT, unix.SYS_SHMGET, unix.SYS_SHMAT, unix.SYS_MSGGET, unix.SYS_SEMGET, unix.SYS_ACCT,
+	unix.SYS_QUOTACTL, unix.SYS_PERSONALITY, unix.SYS_REMAP_FILE_PAGES,
 }
 
 // Of linux/sched.h: with these clone(2) makes a thread, as Go's runtime does, and as the C library does where there is cgo.
@@ -54,88 +59,61 @@ const (
 	setVMA      = 0x53564d41
 )
 
-// loadFilter restricts all threads. A worker that is to compile what was brought may make memory executable until another filter is
-// put on top of this one: of two the stricter counts.
-func loadFilter(s *spec, compiles bool) error {
-	info, err := arch.GetInfo("")
-	if err != nil {
-		return err
+// policy is what becomes of calls; the first rule that fits counts. A worker that is to compile what was brought may make memory
+// executable until another filter is put on top of this one: of two the stricter counts.
+func policy(files, compiles bool) (rules []rule) {
+	rules = append(rules, each(unix.SECCOMP_RET_ALLOW, needed, alsoNeeded)...)
+	if files {
+		rules = append(rules, each(unix.SECCOMP_RET_ALLOW, ofFiles)...)
 	}
-	allowed := needed
-	if s.hasFiles() {
-		allowed = slices.Concat(needed, ofFiles)
-	}
-	allowedWhen, fatalWhen := conditional(), executable(info)
+	allowed, fatal := conditional(), executable()
 	if compiles {
-		allowed = slices.Concat(allowed, []string{"mmap", "mprotect", "seccomp"})
-		allowedWhen = slices.DeleteFunc(allowedWhen, func(c seccomp.NameWithConditions) bool { return c.Name == "mmap" || c.Name == "mprotect" })
-		fatalWhen = slices.DeleteFunc(fatalWhen, func(c seccomp.NameWithConditions) bool { return c.Name != "clone" })
+		rules = append(rules, each(unix.SECCOMP_RET_ALLOW, []uint32{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_SECCOMP})...)
+		ofMemory := func(r rule) bool { return slices.Contains(memory, r.call) }
+		allowed, fatal = slices.DeleteFunc(allowed, ofMemory), slices.DeleteFunc(fatal, ofMemory)
 	}
-	return seccomp.LoadFilter(seccomp.Filter{
-		NoNewPrivs: compiles || !s.compilesBehindWalls(), // else it is set, and cannot be any more
-		Flag:       seccomp.FilterFlagTSync,
-		Policy: seccomp.Policy{
-			DefaultAction: seccomp.ActionErrno,
-			Syscalls: []seccomp.SyscallGroup{
-				{Action: seccomp.ActionAllow, Names: known(info, allowed)},
-				{Action: seccomp.ActionAllow, NamesWithCondtions: allowedWhen},
-				{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: known(info, []string{"clone3"})},
-				{Action: seccomp.ActionKillProcess, Names: known(info, hostile), NamesWithCondtions: fatalWhen},
-			},
-		},
-	})
+	rules = append(rules, allowed...)
+	rules = append(rules, rule{call: unix.SYS_CLONE3, verdict: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)})
+	rules = append(rules, each(unix.SECCOMP_RET_KILL_PROCESS, hostile, alsoHostile)...)
+	return append(rules, fatal...)
 }
 
-// known leaves out what the architecture does not have.
-func known(info *arch.Info, names []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		_, ok := info.SyscallNames[name]
-		return !ok
-	})
+func each(verdict uint32, calls ...[]uint32) (rules []rule) {
+	for _, call := range slices.Concat(calls...) {
+		rules = append(rules, rule{call: call, verdict: verdict})
+	}
+	return rules
 }
 
-func when(name string, conditions ...seccomp.Condition) seccomp.NameWithConditions {
-	return seccomp.NameWithConditions{Name: name, Conditions: conditions}
-}
-
-func equal(argument uint32, value uint64) seccomp.Condition {
-	return seccomp.Condition{Argument: argument, Operation: seccomp.Equal, Value: value}
-}
-
-func without(argument uint32, bits uint64) seccomp.Condition {
-	return seccomp.Condition{Argument: argument, Operation: seccomp.BitsNotSet, Value: bits}
-}
+// memory are the calls that can make memory executable.
+var memory = []uint32{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT}
 
 // conditional are calls that are needed with some arguments only.
-func conditional() []seccomp.NameWithConditions {
-	return []seccomp.NameWithConditions{
-		when("mmap", without(2, unix.PROT_EXEC)),
-		when("mprotect", without(2, unix.PROT_EXEC)),
-		when("clone", equal(0, goThread)),
-		when("clone", equal(0, goThread|unix.CLONE_SETTLS)), // on amd64
-		when("clone", equal(0, cThread)),
-		when("tgkill", equal(0, uint64(os.Getpid()))), // goroutines are preempted by signals
-		when("ioctl", equal(1, pagemapScan)),
-		when("ioctl", equal(1, unix.TIOCGWINSZ)),
-		when("ioctl", equal(1, unix.TCGETS)),
-		when("fcntl", equal(1, unix.F_GETFL)),
-		when("fcntl", equal(1, unix.F_SETFL)),
-		when("fcntl", equal(1, unix.F_GETFD)),
-		when("fcntl", equal(1, unix.F_SETFD)),
-		when("fcntl", equal(1, unix.F_DUPFD_CLOEXEC)),
-		when("prctl", equal(0, setVMA)),
+func conditional() []rule {
+	allow := func(call uint32, c condition) rule { return rule{call, unix.SECCOMP_RET_ALLOW, c} }
+	return []rule{
+		allow(unix.SYS_MMAP, without(2, unix.PROT_EXEC)),
+		allow(unix.SYS_MPROTECT, without(2, unix.PROT_EXEC)),
+		allow(unix.SYS_CLONE, equal(0, goThread)),
+		allow(unix.SYS_CLONE, equal(0, goThread|unix.CLONE_SETTLS)), // on amd64
+		allow(unix.SYS_CLONE, equal(0, cThread)),
+		allow(unix.SYS_TGKILL, equal(0, uint32(os.Getpid()))), // goroutines are preempted by signals
+		allow(unix.SYS_IOCTL, equal(1, pagemapScan)),
+		allow(unix.SYS_IOCTL, equal(1, unix.TIOCGWINSZ)),
+		allow(unix.SYS_IOCTL, equal(1, unix.TCGETS)),
+		allow(unix.SYS_FCNTL, equal(1, unix.F_GETFL)),
+		allow(unix.SYS_FCNTL, equal(1, unix.F_SETFL)),
+		allow(unix.SYS_FCNTL, equal(1, unix.F_GETFD)),
+		allow(unix.SYS_FCNTL, equal(1, unix.F_SETFD)),
+		allow(unix.SYS_FCNTL, equal(1, unix.F_DUPFD_CLOEXEC)),
+		allow(unix.SYS_PRCTL, equal(0, setVMA)),
 	}
 }
 
 // executable are calls that would make memory executable, and those that would make a process of a thread's.
-func executable(info *arch.Info) []seccomp.NameWithConditions {
-	exec := seccomp.Condition{Argument: 2, Operation: seccomp.BitsSet, Value: unix.PROT_EXEC}
-	calls := []seccomp.NameWithConditions{
-		when("mmap", exec), when("mprotect", exec),
-		when("clone", seccomp.Condition{Argument: 0, Operation: seccomp.BitsNotSet, Value: unix.CLONE_THREAD}),
+func executable() (rules []rule) {
+	for _, call := range memory {
+		rules = append(rules, rule{call, unix.SECCOMP_RET_KILL_PROCESS, with(2, unix.PROT_EXEC)})
 	}
-	if _, ok := info.SyscallNames["pkey_mprotect"]; ok {
-		calls = append(calls, when("pkey_mprotect", exec))
-	}
-	return calls
+	return append(rules, rule{unix.SYS_CLONE, unix.SECCOMP_RET_KILL_PROCESS, without(0, unix.CLONE_THREAD)})
 }
