@@ -21,6 +21,7 @@ type Box struct {
 	engine  *Engine
 	tree    *vfs.FS
 	config  v1.Config
+	env     []string              // of config, each name once
 	diffIDs map[*vfs.Layer]string // of the layers below tree, as far as they are known
 
 	requests capability.Requests // of its Boxfile: LIMIT and ALLOW
@@ -28,6 +29,7 @@ type Box struct {
 	layers   int  // how many there are below tree
 	pristine bool // tree is what they make it
 	images   images
+	programs programs
 
 	complete map[metering]bool // all of its programs have been prepared; guarded by the engine's mutex
 }
@@ -61,7 +63,7 @@ func (e *Engine) NewBox(tree *vfs.FS, config v1.Config) (*Box, error) {
 
 // configure takes what a configuration says, which may be anything.
 func (b *Box) configure(config v1.Config) (err error) {
-	b.config = config
+	b.config, b.env = config, mergedEnv(config.Env)
 	b.requests, err = capability.FromLabels(config.Labels)
 	return err
 }
@@ -108,11 +110,19 @@ func (b *Box) argv(c *Cmd) ([]string, error) {
 	return argv, nil
 }
 
-// environ is the image's environment with the run's over it: one entry for each name, where the name first stood.
+// environ is the image's environment with the run's over it. It must not be written to.
 func (b *Box) environ(c *Cmd) []string {
-	env := make([]string, 0, len(b.config.Env)+len(c.Env))
+	if len(c.Env) == 0 {
+		return slices.Clip(b.env)
+	}
+	return mergedEnv(slices.Concat(b.env, c.Env))
+}
+
+// mergedEnv leaves one entry for each name, where the name first stood, as it was last.
+func mergedEnv(variables []string) []string {
+	env := make([]string, 0, len(variables))
 	at := map[string]int{}
-	for _, variable := range slices.Concat(b.config.Env, c.Env) {
+	for _, variable := range variables {
 		name, _, _ := strings.Cut(variable, "=")
 		if i, ok := at[name]; ok {
 			env[i] = variable

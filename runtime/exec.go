@@ -62,7 +62,11 @@ func (s *sandbox) exec(ctx context.Context, c command) error {
 	}
 	ctx = context.WithValue(ctx, nestingKey{}, depth+1)
 	watch := stopwatch()
-	found, err := s.find(&c)
+	find := s.find
+	if depth == 0 {
+		find = s.findFirst
+	}
+	found, err := find(&c)
 	s.meter.add(Stats{Lookup: watch()})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"boxer.dev/internal/coreutils"
@@ -33,6 +34,48 @@ const maxScripts = 4
 
 // maxModule bounds what is read into memory to be compiled, in bytes.
 const maxModule = 1 << 30
+
+// programs remembers what commands that a box's runs began with turned out to be: without mounts and files that are brought, each
+// finds the same in the box's layers.
+type programs struct {
+	mutex sync.Mutex
+	found map[lookupKey]executable
+}
+
+// lookupKey is all that a program's place in a box depends on.
+type lookupKey struct{ name, path, dir string }
+
+// Callers decide on names and paths, and may have a new one with every run.
+const (
+	maxPrograms  = 64
+	maxLookupKey = 1 << 10 // bytes
+)
+
+// findFirst is find for the command that a run begins with.
+func (s *sandbox) findFirst(c *command) (found executable, err error) {
+	key := lookupKey{c.args[0], getenv(c.env, "PATH", defaultPath), c.dir}
+	if cmd := s.cmd; cmd.FS != nil || len(cmd.Mounts)+len(cmd.Files) > 0 || len(key.name)+len(key.path)+len(key.dir) > maxLookupKey {
+		return s.find(c)
+	}
+	p, args := &s.box.programs, c.args
+	p.mutex.Lock()
+	found, ok := p.found[key]
+	p.mutex.Unlock()
+	if ok {
+		return found, nil
+	}
+	found, err = s.find(c)
+	if err != nil || !found.module.mapped || &c.args[0] != &args[0] { // a script has changed them
+		return found, err
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if len(p.found) >= maxPrograms || p.found == nil {
+		p.found = map[lookupKey]executable{}
+	}
+	p.found[key] = found
+	return found, nil
+}
 
 // find looks up c.args[0], following "#!" lines, for which it changes c.args.
 func (s *sandbox) find(c *command) (executable, error) {

@@ -3,6 +3,8 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -228,5 +230,60 @@ func TestFailuresWithinTheShell(t *testing.T) {
 		if strings.Contains(script, "trap") && !strings.Contains(got.Stderr, "wasm backtrace") {
 			t.Errorf("a trap without backtrace: %q", got.Stderr)
 		}
+	}
+}
+
+// What a command turned out to be is remembered for runs that begin as that one did, and for no others.
+func TestFirstCommandIsRemembered(t *testing.T) {
+	module, err := guest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := e.Load(layered(t, e, map[string][]byte{"bin/p": module, "there/p": module}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := t.TempDir()
+	if err := os.WriteFile(filepath.Join(here, "p"), []byte("#!/bin/p args\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	script := File{Path: "/sbin/p", Mode: 0o755, Data: []byte("#!/bin/p args\n")}
+	path := []string{"PATH=/sbin:/bin"}
+	for range 2 {
+		for _, test := range []struct {
+			cmd  Cmd
+			want string // output, or part of the error
+		}{
+			{Cmd{Args: []string{"p", "args"}, Env: path}, `["p" "args"]`},
+			{Cmd{Args: []string{"p", "args"}, Env: path, Files: []File{script}}, `["/bin/p" "args" "/sbin/p" "args"]`},
+			{Cmd{Args: []string{"p", "args"}, Env: path, Mounts: []Mount{{Source: here, Target: "/sbin"}}}, `["/bin/p" "args" "/sbin/p" "args"]`},
+			{Cmd{Args: []string{"p", "args"}, Env: []string{"PATH=/there:/bin"}}, `["p" "args"]`},
+			{Cmd{Args: []string{"p", "args"}, Env: []string{"PATH=."}, Dir: "/bin"}, `["p" "args"]`},
+			{Cmd{Args: []string{"p", "args"}, Env: []string{"PATH=."}, Dir: "/"}, `"p"`},
+			{Cmd{Args: []string{"./p", "args"}, Dir: "/there"}, `["./p" "args"]`},
+			{Cmd{Args: []string{"./p", "args"}, Dir: "/elsewhere"}, `"p"`},
+			{Cmd{Args: []string{"sh", "-c", "rm /bin/p; p args"}, Env: path}, "p: "},
+		} {
+			got, err := run(t, b, test.cmd)
+			if !strings.Contains(got.Stdout+got.Stderr+fmt.Sprint(err), test.want) {
+				t.Errorf("%q in %q with %q: %q, %v, want %s", test.cmd.Args, test.cmd.Dir, test.cmd.Env, got.Stdout+got.Stderr, err, test.want)
+			}
+		}
+	}
+	if n := len(b.programs.found); n != 4 {
+		t.Errorf("%d commands are remembered, want 4", n)
+	}
+	for i := range 2 * maxPrograms {
+		c := Cmd{Args: []string{"p", "args"}, Env: []string{fmt.Sprintf("PATH=/bin:/%d", i)}}
+		if got, err := run(t, b, c); err != nil || got.Stdout == "" {
+			t.Fatalf("%q, %v", got.Stdout, err)
+		}
+	}
+	if n := len(b.programs.found); n > maxPrograms {
+		t.Errorf("%d commands are remembered, more than %d", n, maxPrograms)
 	}
 }

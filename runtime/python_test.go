@@ -206,3 +206,26 @@ func BenchmarkPythonLoad(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPythonLookup is what precedes a run with an instance at hand: its tree, and its program in that.
+func BenchmarkPythonLookup(b *testing.B) {
+	box := newPython(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		c := &Cmd{Args: []string{"python3", "-c", "pass"}}
+		s, err := box.sandbox(c)
+		if err != nil {
+			b.Fatal(err)
+		}
+		first, err := box.command(s, c)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := s.findFirst(&first); err != nil {
+			b.Fatal(err)
+		}
+		if err := s.close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -193,8 +193,10 @@ func (b *Box) command(s *sandbox, c *Cmd) (command, error) {
 		return command{}, err
 	}
 	dir := b.dir(c)
-	if err := s.tree.MkdirAll(dir, 0o755); err != nil {
-		return command{}, fmt.Errorf("making the working directory: %w", &PlaceError{dir, err})
+	if dir != "/" {
+		if err := s.tree.MkdirAll(dir, 0o755); err != nil {
+			return command{}, fmt.Errorf("making the working directory: %w", &PlaceError{dir, err})
+		}
 	}
 	return command{
 		args: argv, env: b.environ(c), dir: dir, user: who, umask: defaultUmask,
