@@ -29,15 +29,14 @@ type build struct {
 	lintConfig   *linter.Config
 	fileWarnings []Warning
 
-	global    environment
-	sources   *contextTree // nil: no context
-	nodes     []*node      // the stages, as in program
-	running   sync.WaitGroup
-	slots     slots
-	underWay  keyLocks
-	stoppable bool         // commands may have to end before they are done
-	layers    atomic.Int64 // files of layers so far
-	expanded  atomic.Int64 // bytes put in for variables
+	global   environment
+	sources  *contextTree // nil: no context
+	nodes    []*node      // the stages, as in program
+	running  sync.WaitGroup
+	slots    slots
+	underWay keyLocks
+	layers   atomic.Int64 // files of layers so far
+	expanded atomic.Int64 // bytes put in for variables
 
 	lock     sync.Mutex // guards what follows
 	argsUsed map[string]bool
@@ -181,7 +180,6 @@ func (b *build) targetStage(ctx context.Context) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.stoppable = ctx.Done() != nil || len(b.program.stages) > 1
 	ctx, cancel := context.WithCancel(ctx)
 	defer b.running.Wait()
 	defer cancel()

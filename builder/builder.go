@@ -115,9 +115,6 @@ type RunRequest struct {
 
 	Now    func() time.Time // a clock that starts at the epoch and moves a little at each reading
 	Random io.Reader        // never ends; follows from the build's inputs
-
-	// Stoppable says that the context may end while the command runs, and that it is not to run alone: other stages may.
-	Stoppable bool
 }
 
 // Result is a finished build. The image's new layers are held in files without names, which go when it does.

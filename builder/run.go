@@ -143,7 +143,7 @@ func (s *stage) execute(ctx context.Context, e *edit, args []string, env environ
 		FS: e.tree, Config: *s.config.DeepCopy(),
 		Args: args, Env: given, Dir: dir, User: s.config.User,
 		Stdout: out, Stderr: out,
-		Now: clock, Random: s.seed.random(), Stoppable: s.build.stoppable,
+		Now: clock, Random: s.seed.random(),
 	})
 	if flushing := out.flush(); err == nil {
 		err = flushing

@@ -40,8 +40,6 @@ type SnapshotRequest struct {
 	Now    func() time.Time // a clock that starts at the epoch and moves a little at each reading
 	Random io.Reader        // never ends; follows from the build's inputs
 
-	Stoppable bool // as RunRequest.Stoppable
-
 	Image io.Writer // of what is to be stored
 }
 
@@ -154,7 +152,6 @@ func (s *stage) takeImage(ctx context.Context, args []string) (*madeLayer, error
 	taken, err := s.build.opts.Snapshot(ctx, SnapshotRequest{
 		FS: tree, Config: *s.config.DeepCopy(), Program: s.program(), Args: args,
 		Stdout: out, Stderr: out, Now: clock, Random: s.seed.random(), Image: image,
-		Stoppable: s.build.stoppable,
 	})
 	release()
 	if err := cmp.Or(ctx.Err(), err); err != nil {

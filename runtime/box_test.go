@@ -341,7 +341,7 @@ func TestProgramWithoutMemory(t *testing.T) {
 	s := startModule()
 	delete(s, wasm.SectionMemory)
 	b := newBox(t, map[string]string{"/bare": string(s.module())}, v1.Config{})
-	for _, c := range []Cmd{{}, {Stoppable: true}, {CountFuel: true}} {
+	for _, c := range []Cmd{{}, {CountFuel: true}} {
 		c.Args, c.Stats = []string{"/bare"}, new(Stats)
 		if got, err := run(t, b, c); err != nil || got.Status != 0 || c.Stats.PeakMemory != 0 {
 			t.Errorf("status %d, %v, %+v", got.Status, err, c.Stats)

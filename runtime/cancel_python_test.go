@@ -25,7 +25,7 @@ func BenchmarkPythonCancel(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			box := newPython(b)
-			if err := box.Run(b.Context(), &Cmd{Args: []string{"python3", "-c", "1"}, Stoppable: true}); err != nil {
+			if err := box.Run(b.Context(), &Cmd{Args: []string{"python3", "-c", "1"}}); err != nil {
 				b.Fatal(err)
 			}
 			if !bytes.Contains([]byte(c.source), []byte("print")) {
@@ -49,7 +49,7 @@ func benchmarkCancel(b *testing.B, box *Box, args ...string) {
 			})
 			return len(p), nil
 		})
-		err := box.Run(ctx, &Cmd{Args: args, Stdout: begun, Stoppable: true})
+		err := box.Run(ctx, &Cmd{Args: args, Stdout: begun})
 		took = append(took, time.Since(at))
 		if ResultOf(err).Outcome != OutcomeKilled {
 			b.Fatal(err)

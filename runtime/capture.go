@@ -125,9 +125,6 @@ func (c *counter) Read(p []byte) (n int, err error) {
 func (s *shot) initialize(ctx context.Context) (err error) {
 	module := s.found.module
 	module.form = exporting
-	if s.sandbox.cmd.metering() != uncounted {
-		module.meters = ticks
-	}
 	p, err := s.sandbox.engine.load(ctx, module, &Stats{})
 	if err != nil {
 		return notRunnable(s.found.path, err)

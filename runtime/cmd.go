@@ -57,11 +57,6 @@ type Cmd struct {
 	// Signals, if not nil, are sent to the programs of the run as they come.
 	Signals <-chan Signal
 
-	// Stoppable lets the run be stopped wherever it is when its context ends, in the middle of a loop too. Without it a
-	// program that does not call the host goes on, and a garbage collection of this process waits for it. With it
-	// loops of a few instructions take up to a third longer. A run with a timeout, or with bounded fuel, is stoppable in any case.
-	Stoppable bool
-
 	// Grace is how much longer a run that is ended by its time or its context goes on so that its programs can clean up, as
 	// far as they can be told: Python raises TimeoutError or KeyboardInterrupt in what it is doing. Others just go on.
 	Grace time.Duration

@@ -39,6 +39,10 @@ type Options struct {
 	// utilities work is the run's, and counts against Limits.Memory. A run that is over the limit is ended; one that goes on taking
 	// memory all the same is abandoned: Alone is called with how it ended, and should end the process.
 	Alone func(error)
+	// Unstoppable has programs not count what they do. Then one that computes without ever calling the host goes on when its run is
+	// to end, by its context or a limit of time, and a garbage collection of this process waits for it. Programs in loops of a few
+	// instructions take as little as three quarters of the time; CPython does not. What is charged counts nevertheless.
+	Unstoppable bool
 	// CleanLater leaves used instances to Clean, for who has better to do first: to tell how a run ended.
 	CleanLater bool
 }

@@ -36,16 +36,6 @@ func depthOf(ctx context.Context) int {
 	return depth
 }
 
-// metering is what a program of the run has to count. One that has been started by another may be computing while that one writes
-// too much: it could not be ended otherwise. Who writes too much is ended where it does.
-func (s *sandbox) metering(nested bool) metering {
-	m := s.cmd.metering()
-	if m == uncounted && nested && s.cmd.Limits.Output > 0 {
-		m = ticks
-	}
-	return m
-}
-
 // exec runs a command and returns what Run does.
 func (s *sandbox) exec(ctx context.Context, c command) error {
 	if err := ctx.Err(); err != nil {
@@ -85,7 +75,7 @@ func (s *sandbox) exec(ctx context.Context, c command) error {
 func (s *sandbox) runModule(ctx context.Context, found executable, c command) (err error) {
 	stats := Stats{Programs: 1}
 	defer func() { s.meter.add(stats) }()
-	found.module.meters = s.metering(depthOf(ctx) > 1)
+	found.module.meters = s.metering()
 	module := found.module
 	image := s.imageFor(module.digest)
 	if image != nil {

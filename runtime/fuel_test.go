@@ -56,6 +56,36 @@ func TestShortProgramsUseUpFuel(t *testing.T) {
 	}
 }
 
+// An engine whose programs cannot be stopped charges them as any other does.
+func TestUnstoppableProgramsAreCharged(t *testing.T) {
+	files := map[string]string{"/loops": string(startModule(0x41, 0, 0x41, 0xe8, 7, 0x36, 2, 0, // 1,000 at address 0
+		0x03, 0x40, 0x41, 0, 0x41, 0, 0x28, 2, 0, 0x41, 1, 0x6b, 0x36, 2, 0, 0x41, 0, 0x28, 2, 0, 0x0d, 0, 0x0b).module())}
+	e, err := New(t.Context(), Options{Unstoppable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	usual := newBox(t, files, v1.Config{})
+	unstoppable, err := e.NewBox(newTree(t, files), v1.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counts []int64
+	for _, b := range []*Box{usual, unstoppable} {
+		var stats Stats
+		for _, c := range []Cmd{{}, {Stats: &stats, CountFuel: true}} {
+			c.Args = []string{"/loops"}
+			if _, err := run(t, b, c); err != nil {
+				t.Error(err)
+			}
+		}
+		counts = append(counts, stats.Fuel)
+	}
+	if counts[0] < 8000 || counts[0] != counts[1] {
+		t.Errorf("instructions are counted as %d and %d", counts[0], counts[1])
+	}
+}
+
 // A program that waits for a thread would wait in the engine, where no context reaches it.
 func TestSharedMemoryIsRefused(t *testing.T) {
 	s := startModule(0x41, 0, 0x41, 0, 0x42, 0x7f, 0xfe, 1, 2, 0, 0x1a) // memory.atomic.wait32(0, 0, -1)
@@ -75,7 +105,7 @@ func TestCaptureIsStopped(t *testing.T) {
 	b := newBox(t, map[string]string{"/program": string(s.module())}, v1.Config{})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	if _, err := b.Capture(ctx, &Cmd{Args: []string{"/program"}, Stoppable: true}, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := b.Capture(ctx, &Cmd{Args: []string{"/program"}}, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }

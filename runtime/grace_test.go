@@ -51,7 +51,7 @@ func TestInterruptsOfARun(t *testing.T) {
 	for _, args := range [][]string{{"guest", "spin"}, {"guest", "sleep"}, {"sleep", "3600"}, {"sh", "-c", "while :; do :; done"}} {
 		signals := make(chan Signal, 1)
 		time.AfterFunc(10*time.Millisecond, func() { signals <- Interrupt })
-		err := b.Run(context.Background(), &Cmd{Args: args, Signals: signals, Stoppable: true})
+		err := b.Run(context.Background(), &Cmd{Args: args, Signals: signals})
 		if got := ResultOf(err); got.Outcome != OutcomeKilled || got.Status != StatusInterrupted {
 			t.Errorf("%q: %+v, %v", args, got, err)
 		}

@@ -45,8 +45,7 @@ func (r *running) remove(p *wasi.Process) {
 	}
 }
 
-// signal tells all of them, as a terminal tells those in its foreground, and reports whether there are any. A program that
-// computes without calling the host hears of it if the run is Stoppable.
+// signal tells all of them, as a terminal tells those in its foreground, and reports whether there are any.
 func (r *running) signal(s Signal) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

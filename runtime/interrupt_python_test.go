@@ -47,7 +47,7 @@ func interrupted(t *testing.T, box *Box, signal Signal, code string) (result, er
 	defer cancel()
 	err := box.Run(ctx, &Cmd{
 		Args: []string{"python3", "-c", "import asyncio, boxer, re, select, signal, sys, time\n" + code}, Stdin: r, Stdout: out, Stderr: &stderr,
-		Signals: out.signals, Stoppable: true, Functions: lending(),
+		Signals: out.signals, Functions: lending(),
 	})
 	return result{out.String(), stderr.String(), ExitStatus(err)}, err
 }
@@ -129,7 +129,7 @@ func TestPythonPromptSurvivesInterrupts(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	err := box.Run(ctx, &Cmd{
-		Args: []string{"python3"}, Stdin: r, Stdout: out, Stderr: out, Terminal: &Terminal{}, Signals: out.signals, Stoppable: true,
+		Args: []string{"python3"}, Stdin: r, Stdout: out, Stderr: out, Terminal: &Terminal{}, Signals: out.signals,
 	})
 	if ExitStatus(err) != 5 {
 		t.Errorf("%v\n%s", err, out)

@@ -14,16 +14,16 @@ import (
 )
 
 // Machine code is nothing that the Go runtime could interrupt: while it goes round a loop without a call to the host, a
-// garbage collection waits for it, and with it every other goroutine. So programs that are to be stopped are rewritten to
-// call the host now and then (wasm.Metered), and here is what they call.
+// garbage collection waits for it, and with it every other goroutine. So programs are rewritten to call the host now and then
+// (wasm.Metered), and here is what they call.
 
 // metering is what a program counts.
 type metering byte
 
 const (
-	uncounted metering = iota
-	ticks              // so that it can be stopped
-	fuelled            // so that it can be charged, too
+	ticks     metering = iota // so that it can be stopped
+	fuelled                   // so that it can be charged, too
+	uncounted                 // nothing: it is fast, and cannot be stopped
 )
 
 // of gives the module as it counts.
@@ -38,14 +38,14 @@ func (m metering) of(module []byte) ([]byte, error) {
 }
 
 // metering is what the run's programs have to count.
-func (c *Cmd) metering() metering {
+func (s *sandbox) metering() metering {
 	switch {
-	case c.Limits.Fuel > 0 || c.CountFuel:
+	case s.cmd.Limits.Fuel > 0 || s.cmd.CountFuel:
 		return fuelled
-	case c.Stoppable || c.Limits.Timeout > 0 || c.Limits.CPU > 0 || c.Grace > 0:
-		return ticks
+	case s.engine.options.Unstoppable:
+		return uncounted
 	}
-	return uncounted
+	return ticks
 }
 
 const (

@@ -26,7 +26,7 @@ func (b *Box) Prepare(ctx context.Context, c *Cmd, all bool) error {
 	}
 	defer s.close()
 	if !found.startsOthers() {
-		return s.prepare(ctx, found.path, found.module, plain, preparation{whole: all})
+		return s.prepare(ctx, found.path, found.module, plain, all)
 	}
 	if err := s.prepareAll(ctx); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (b *Box) Prepare(ctx context.Context, c *Cmd, all bool) error {
 	if b.complete == nil {
 		b.complete = map[metering]bool{}
 	}
-	b.complete[s.metering(true)] = true
+	b.complete[s.metering()] = true
 	return nil
 }
 
@@ -77,7 +77,7 @@ func (s *sandbox) prepareAll(ctx context.Context) error {
 			if prepared++; prepared > maxPrepared {
 				return fs.SkipAll
 			}
-			err = s.prepare(ctx, found.path, found.module, plain, preparation{whole: true, nested: true})
+			err = s.prepare(ctx, found.path, found.module, plain, true)
 		}
 		var unfit *NotExecutableError
 		if errors.As(err, &unfit) {
@@ -111,21 +111,15 @@ func (b *Box) PrepareSession(ctx context.Context, c *Cmd, all bool) error {
 	if found.startsOthers() {
 		return notForSessions(found.path)
 	}
-	return s.prepare(ctx, found.path, found.module, exporting, preparation{whole: all})
-}
-
-// preparation says what is needed of a program.
-type preparation struct {
-	whole  bool // to be run as it is, too, where there is a memory image of it
-	nested bool // by programs that start it
+	return s.prepare(ctx, found.path, found.module, exporting, all)
 }
 
 // prepare loads a program in a form for those who start it from nothing, and for each of its memory images, of which there may be
-// none that serves.
-func (s *sandbox) prepare(ctx context.Context, name string, module source, fresh form, p preparation) error {
+// none that serves. Unless whole is set, one with an image is loaded for that only.
+func (s *sandbox) prepare(ctx context.Context, name string, module source, fresh form, whole bool) error {
 	var stats Stats
-	module.meters, module.form = s.metering(p.nested), fresh
-	if p.whole || s.imageFor(module.digest) == nil {
+	module.meters, module.form = s.metering(), fresh
+	if whole || s.imageFor(module.digest) == nil {
 		if _, err := s.engine.load(ctx, module, &stats); err != nil {
 			return notRunnable(name, err)
 		}
@@ -190,5 +184,5 @@ func (s *sandbox) ready(found executable) bool {
 	}
 	s.engine.mutex.Lock()
 	defer s.engine.mutex.Unlock()
-	return s.box.complete[s.metering(true)]
+	return s.box.complete[s.metering()]
 }

@@ -58,8 +58,7 @@ type sandbox struct {
 // Run runs a command to its end. The error is nil if that is exit status 0, an *ExitError for another status, and else
 // says why the command did not start or was ended; ExitStatus turns it into a number.
 //
-// When ctx ends, or the run reaches a limit that ends it, the program ends with its next system call, or at once if it waits in
-// one. A program that computes without ever calling the host is ended only if the command is Stoppable, or has a timeout.
+// When ctx ends, or the run reaches a limit that ends it, the program ends wherever it is, within milliseconds.
 //
 // A run that is not granted what the box's Boxfile ALLOWs for does not start: *capability.MissingError.
 func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {

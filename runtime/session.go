@@ -108,8 +108,7 @@ const defaultResult = 1 << 20
 const maxSource = 64 << 20
 
 // Session begins a session with the program that c names by Args, or with python3. Limits of time, fuel and output hold for
-// each execution, the others for the session as a whole. It is always Stoppable. FS, Preopens, Collect, Stats and Signals are
-// not for sessions.
+// each execution, the others for the session as a whole. FS, Preopens, Collect, Stats and Signals are not for sessions.
 //
 // A program that holds no sessions is a *NotExecutableError.
 func (b *Box) Session(ctx context.Context, c *Cmd) (_ *Session, err error) {
@@ -138,7 +137,6 @@ func (b *Box) grantedSession(c *Cmd) (*Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Stoppable = true
 	if c.Args == nil {
 		c.Args, c.Entrypoint = []string{"python3"}, []string{}
 	}
@@ -177,7 +175,7 @@ func notForSessions(path string) error {
 
 // begin makes the instance, out of a memory image if there is one that serves.
 func (s *Session) begin(ctx context.Context, module source) (err error) {
-	module.meters = s.sandbox.cmd.metering()
+	module.meters = s.sandbox.metering()
 	if image := s.sandbox.imageFor(module.digest); image != nil {
 		served, err := s.beginWith(ctx, module, image.Image)
 		if served || err != nil {

@@ -33,7 +33,7 @@ var runaways = map[string]string{
 }
 
 // Every runaway ends when its context does, garbage is collected meanwhile, and the next run is none the worse.
-func TestStoppablePythonIsStopped(t *testing.T) {
+func TestPythonIsStopped(t *testing.T) {
 	_, box := pythonPool(t)
 	for name, program := range runaways {
 		t.Run(name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestStoppablePythonIsStopped(t *testing.T) {
 			go func() {
 				done <- box.Run(ctx, &Cmd{
 					Args: []string{"python3", "-c", "print('go', flush=True)\n" + program}, Stdin: silence{ctx},
-					Stdout: started, Stderr: started, Stoppable: true,
+					Stdout: started, Stderr: started,
 				})
 			}()
 			select {
@@ -65,7 +65,7 @@ func TestStoppablePythonIsStopped(t *testing.T) {
 				t.Fatal("it did not end within a minute")
 			}
 		})
-		if got := python(t, box, Cmd{Stoppable: true}, true, "-c", "print(6*7)"); got != "42\n<nil>" {
+		if got := python(t, box, Cmd{}, true, "-c", "print(6*7)"); got != "42\n<nil>" {
 			t.Errorf("the run after %q gives %s", name, got)
 		}
 	}

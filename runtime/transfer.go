@@ -40,7 +40,7 @@ func (e *Engine) Machine() string {
 	return fmt.Sprintf("%s page=%d", e.codes.machine, os.Getpagesize()) // code begins on a page
 }
 
-// ExportCode gives the machine code of all programs in a tree. What has never been compiled is compiled for plain runs.
+// ExportCode gives the machine code of all programs in a tree. What has never been compiled is compiled for runs that are not charged.
 func (e *Engine) ExportCode(ctx context.Context, tree *vfs.FS) ([]Code, error) {
 	if e.codes == nil {
 		return nil, errNoCache
@@ -62,7 +62,7 @@ func (e *Engine) ExportCode(ctx context.Context, tree *vfs.FS) ([]Code, error) {
 		if err := loaded.Close(ctx); err != nil {
 			return nil, err
 		}
-		for _, program.meters = range []metering{uncounted, ticks, fuelled} {
+		for _, program.meters = range []metering{ticks, fuelled} {
 			data, err := e.codes.export(program)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue

@@ -26,7 +26,6 @@ func TestProgramIsUrged(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := inMemory("turning", module.module())
-	source.meters = ticks
 	p, err := e.load(t.Context(), source, new(Stats))
 	if err != nil {
 		t.Fatal(err)

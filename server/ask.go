@@ -150,7 +150,7 @@ func (l limits) within(most runtime.Limits) (runtime.Limits, error) {
 
 // command is a run with these surroundings.
 func (a *surroundings) command(most runtime.Limits) (_ *runtime.Cmd, err error) {
-	c := &runtime.Cmd{Dir: a.Dir, Stoppable: true, Stats: new(runtime.Stats)}
+	c := &runtime.Cmd{Dir: a.Dir, Stats: new(runtime.Stats)}
 	if c.Limits, err = a.Limits.within(most); err != nil {
 		return nil, err
 	}

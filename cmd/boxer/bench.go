@@ -62,9 +62,9 @@ Python here. Instances that are ready are kept in this process, as a server keep
 process is ` + "`boxer run python:3.13 -c \"print('hello')\"`" + ` beside the host's own Python with -I.`, benchStart},
 	{"size", "Measure how large an app is, and how much of it moves", `Measure how large an app on Python is as a box and as a container image, compressed and unpacked,
 and how many bytes go to a registry: of the first app, and after one line of it has changed.`, benchSize},
-	{"cpu", "Measure what Python programs take, stoppable, charged, and elsewhere", `Measure what Python programs take, what it costs them that they can be stopped wherever they are,
-as by --timeout, or are charged for each instruction, as by --fuel, and what they take in
-whatever else runs Python here. Eleven programs take turns everywhere.`, benchCPU},
+	{"cpu", "Measure what Python programs take, charged, and elsewhere", `Measure what Python programs take, what it costs them that they can be stopped wherever they are,
+what it costs to be charged for each instruction, as by --fuel, and what they take in whatever else
+runs Python here. Eleven programs take turns everywhere.`, benchCPU},
 	{"build", "Measure how long a directory of 5,000 files takes to build", `Measure how long a directory of 5,000 files takes to build: as nobody has seen it before,
 unchanged, and after one file has changed. Each is a whole process, of a store of its own. If a
 docker daemon answers, docker build takes turns with it.`, benchBuild},

@@ -261,7 +261,7 @@ func (l *lazyEngine) run(ctx context.Context, r builder.RunRequest) (status int,
 		return 0, err
 	}
 	err = box.Run(ctx, &runtime.Cmd{
-		Args: r.Args, Dir: r.Dir, FS: r.FS, Stdout: r.Stdout, Stderr: r.Stderr, Now: r.Now, Random: r.Random, Stoppable: r.Stoppable,
+		Args: r.Args, Dir: r.Dir, FS: r.FS, Stdout: r.Stdout, Stderr: r.Stderr, Now: r.Now, Random: r.Random,
 	})
 	var exit *runtime.ExitError
 	if errors.As(err, &exit) {
@@ -292,7 +292,6 @@ func (l *lazyEngine) snapshot(ctx context.Context, r builder.SnapshotRequest) (*
 	}
 	taken, err := box.Capture(ctx, &runtime.Cmd{
 		Entrypoint: []string{program}, Args: r.Args, Stdout: r.Stdout, Stderr: r.Stderr, Now: r.Now, Random: r.Random,
-		Stoppable: r.Stoppable,
 	}, r.Image)
 	if err != nil {
 		return nil, err

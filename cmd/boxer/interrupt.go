@@ -10,8 +10,7 @@ import (
 )
 
 // interruptible lets the run be told of an interrupt (Ctrl-C) and of SIGTERM, where somebody is there to send one, or wants to
-// know how the run ended: programs have to count for that, which costs them some speed. Other runs end with boxer, by the
-// signal itself.
+// know how the run ended. Other runs end with boxer, by the signal itself.
 //
 // The first interrupt is the program's: Python raises KeyboardInterrupt, a program that knows nothing of signals ends. The
 // second ends the run, unless the box has the terminal, where interrupts are part of the conversation. SIGTERM ends it. With
@@ -22,7 +21,7 @@ func (a *app) interruptible(ctx context.Context, o runOptions, command *runtime.
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	pass := make(chan runtime.Signal, 1)
-	command.Stoppable, command.Signals = true, pass
+	command.Signals = pass
 	interrupt := func() {
 		select {
 		case pass <- runtime.Interrupt:

@@ -355,7 +355,7 @@ func (a *app) warm(ctx context.Context, o *serveOptions, store *oci.Store, pool 
 		tenant, workers = o.Tokens[0].Key, 1 // nobody knows who will ask
 	}
 	like := &runtime.Cmd{
-		Entrypoint: []string{}, Args: []string{"python3"}, Limits: o.Options.Limits, Stoppable: true, Stats: new(runtime.Stats),
+		Entrypoint: []string{}, Args: []string{"python3"}, Limits: o.Options.Limits, Stats: new(runtime.Stats),
 		Stdin: strings.NewReader(""), Stdout: new(strings.Builder), Stderr: new(strings.Builder),
 	}
 	return pool.Warm(ctx, isolate.Box{Root: root, Tenant: tenant}, like, workers)

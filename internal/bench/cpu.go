@@ -20,10 +20,10 @@ type CPU struct {
 	Progress func(what string)
 }
 
-// Forms in which boxer runs a program: as it is, as it can be stopped, and as it is charged.
+// Forms in which boxer runs a program: as usual, so that it cannot be stopped, and charged.
 const (
-	plain = iota
-	stoppable
+	boxer = iota
+	plain
 	fuelled
 	forms
 )
@@ -39,33 +39,37 @@ type side struct {
 
 // Run runs every program on every side in turns: each interpreter is there all the time, and waits.
 func (c CPU) Run(ctx context.Context) (_ *Section, err error) {
-	engine, err := runtime.New(ctx, runtime.Options{CacheDir: c.CacheDir})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, engine.Close()) }()
-	box, err := engine.Load(c.Python)
-	if err != nil {
-		return nil, err
-	}
 	sides := make([]*side, forms, forms+len(c.Rivals))
+	var engines []*runtime.Engine
 	defer func() {
 		for _, s := range sides {
 			if s != nil && s.runner != nil {
 				err = errors.Join(err, s.runner.end())
 			}
 		}
+		for _, e := range engines {
+			err = errors.Join(err, e.Close())
+		}
 	}()
-	for form, cmd := range []runtime.Cmd{
-		plain:     {},
-		stoppable: {Stoppable: true},
-		fuelled:   {Limits: runtime.Limits{Fuel: math.MaxInt64}},
-	} {
-		running, err := inBox(ctx, box, cmd)
+	for form, of := range []struct {
+		key         string
+		unstoppable bool
+		fuel        int64
+	}{boxer: {key: "boxer"}, plain: {key: "plain", unstoppable: true}, fuelled: {key: "fuel", fuel: math.MaxInt64}} {
+		engine, err := runtime.New(ctx, runtime.Options{CacheDir: c.CacheDir, Unstoppable: of.unstoppable})
 		if err != nil {
 			return nil, err
 		}
-		sides[form] = newSide([]string{"boxer", "stoppable", "fuel"}[form], running, "")
+		engines = append(engines, engine)
+		box, err := engine.Load(c.Python)
+		if err != nil {
+			return nil, err
+		}
+		running, err := inBox(ctx, box, runtime.Cmd{Limits: runtime.Limits{Fuel: of.fuel}})
+		if err != nil {
+			return nil, err
+		}
+		sides[form] = newSide(of.key, running, "")
 	}
 	for _, r := range c.Rivals {
 		sides = append(sides, rivalSide(ctx, r))

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// madeUp are times of two programs: the first takes half as long when it can be stopped, the second twice as long, and
+// madeUp are times of two programs: the first takes half as long when it cannot be stopped, the second twice as long, and
 // everything is slower by and by. The host has python3, and something that runs the second program only.
 func madeUp() []*side {
 	some := func(key string, first, second []float64) *side {
@@ -21,7 +21,7 @@ func madeUp() []*side {
 	partial.missing[0] = "no classes"
 	return []*side{
 		some("boxer", []float64{10, 20, 40}, []float64{100, 200, 400}),
-		some("stoppable", []float64{5, 10, 20}, []float64{200, 400, 800}),
+		some("plain", []float64{5, 10, 20}, []float64{200, 400, 800}),
 		some("fuel", []float64{20, 40, 80}, []float64{200, 400, 1600}),
 		some("python3", []float64{5, 5, 5}, []float64{10, 40, 160}),
 		partial,
@@ -93,10 +93,10 @@ func TestCPUSectionWithoutPython3(t *testing.T) {
 		t.Fatal(err)
 	}
 	long := got["workloads"].(map[string]any)["long"].(map[string]any)
-	if got["stoppable_over_plain"] != 1.0 || got["fuel_over_plain"] != 2.0 || long["stoppable_over_plain"] != 2.0 {
+	if got["stoppable_over_plain"] != 1.0 || got["fuel_over_plain"] != 2.0 || long["plain_over_boxer"] != 2.0 {
 		t.Errorf("%s", encoded)
 	}
-	if is, there := got["plain_over_python3"]; is != nil || !there || got["missing"].(map[string]any)["plain_over_python3"] == nil {
+	if is, there := got["boxer_over_python3"]; is != nil || !there || got["missing"].(map[string]any)["boxer_over_python3"] == nil {
 		t.Errorf("a figure that was not taken is %v: %s", is, encoded)
 	}
 }

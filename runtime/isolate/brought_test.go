@@ -71,7 +71,7 @@ func TestBroughtProgram(t *testing.T) {
 			} {
 				var out bytes.Buffer
 				c := c
-				c.Stdout, c.Stderr, c.Stoppable = &out, &out, true
+				c.Stdout, c.Stderr = &out, &out
 				results[i] = runtime.ResultOf(run(&c))
 				outputs[i] = out.String()
 			}

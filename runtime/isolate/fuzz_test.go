@@ -77,7 +77,7 @@ func FuzzRequest(f *testing.F) {
 	c := &runtime.Cmd{
 		Args: []string{"a", ""}, Entrypoint: []string{}, Env: []string{"A=B"}, Dir: "/d", User: "u", Seed: 1<<64 - 1, Grace: time.Second,
 		Stdin: bytes.NewReader([]byte("in")), Limits: runtime.Limits{Memory: 1, Timeout: time.Hour, ReadOnly: true}, CountFuel: true,
-		Functions: map[string]runtime.Function{"f": double}, Terminal: &runtime.Terminal{}, Fresh: true, Stoppable: true, Stats: &runtime.Stats{},
+		Functions: map[string]runtime.Function{"f": double}, Terminal: &runtime.Terminal{}, Fresh: true, Stats: &runtime.Stats{},
 	}
 	ask, _, err := newRequest(c)
 	if err != nil {

@@ -31,12 +31,12 @@ type request struct {
 	files  []runtime.File // that it begins with
 	wanted wanted         // of those that it leaves
 
-	functions                          []string
-	maxArguments, maxResult, maxCalls  int
-	signals                            bool
-	seed                               int
-	grace                              time.Duration
-	stoppable, fresh, stats, countFuel bool
+	functions                         []string
+	maxArguments, maxResult, maxCalls int
+	signals                           bool
+	seed                              int
+	grace                             time.Duration
+	fresh, stats, countFuel           bool
 }
 
 // stream says how a standard stream crosses.
@@ -65,7 +65,7 @@ func newRequest(c *runtime.Cmd) (*request, []*os.File, error) {
 		Args: c.Args, Entrypoint: c.Entrypoint, hasEntrypoint: c.Entrypoint != nil, Env: c.Env, Dir: c.Dir, User: c.User,
 		limits: c.Limits, maxArguments: c.Calls.MaxArguments, maxResult: c.Calls.MaxResult, maxCalls: c.Calls.MaxRunning, signals: c.Signals != nil,
 		seed: int(c.Seed), grace: c.Grace,
-		stoppable: c.Stoppable, fresh: c.Fresh, stats: c.Stats != nil, countFuel: c.CountFuel, files: c.Files, wanted: newWanted(c.Collect),
+		fresh: c.Fresh, stats: c.Stats != nil, countFuel: c.CountFuel, files: c.Files, wanted: newWanted(c.Collect),
 	}
 	for name := range c.Functions {
 		r.functions = append(r.functions, name)
@@ -141,7 +141,6 @@ func (r *request) kind() *request {
 const (
 	hasEntrypoint = 1 << iota
 	isTerminal
-	isStoppable
 	isFresh
 	wantsStats
 	countsFuel
@@ -150,7 +149,7 @@ const (
 )
 
 func (r *request) switches() (bits int) {
-	for i, on := range []bool{r.hasEntrypoint, r.terminal, r.stoppable, r.fresh, r.stats, r.countFuel, r.signals} {
+	for i, on := range []bool{r.hasEntrypoint, r.terminal, r.fresh, r.stats, r.countFuel, r.signals} {
 		if on {
 			bits |= 1 << i
 		}
@@ -184,7 +183,7 @@ func decodeRequest(message []byte) (*request, error) {
 	p := parser{rest: message}
 	serial, bits := p.number(math.MaxInt), p.number(allSwitches)
 	r := &request{
-		serial: serial, hasEntrypoint: bits&hasEntrypoint != 0, terminal: bits&isTerminal != 0, stoppable: bits&isStoppable != 0,
+		serial: serial, hasEntrypoint: bits&hasEntrypoint != 0, terminal: bits&isTerminal != 0,
 		fresh: bits&isFresh != 0, stats: bits&wantsStats != 0, countFuel: bits&countsFuel != 0,
 		signals: bits&takesSignals != 0,
 	}
@@ -216,7 +215,7 @@ func (r *request) command() *runtime.Cmd {
 	c := &runtime.Cmd{
 		Args: r.Args, Env: r.Env, Dir: r.Dir, User: r.User,
 		Limits: r.limits, Seed: uint64(r.seed), Grace: r.grace,
-		Stoppable: r.stoppable, Fresh: r.fresh, CountFuel: r.countFuel, Files: r.files, Collect: r.wanted.collection(),
+		Fresh: r.fresh, CountFuel: r.countFuel, Files: r.files, Collect: r.wanted.collection(),
 	}
 	c.Calls.MaxArguments, c.Calls.MaxResult, c.Calls.MaxRunning = r.maxArguments, r.maxResult, r.maxCalls
 	if r.hasEntrypoint {

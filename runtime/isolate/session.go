@@ -81,7 +81,7 @@ func framedIf(there bool) stream {
 func (r *request) program(box runtime.Limits) *request {
 	like := &request{
 		Args: r.Args[:min(len(r.Args), 1)], Entrypoint: r.Entrypoint, hasEntrypoint: r.hasEntrypoint,
-		fresh: r.fresh, stoppable: true, countFuel: r.countFuel || r.limits.Fuel > 0 || box.Fuel > 0,
+		fresh: r.fresh, countFuel: r.countFuel || r.limits.Fuel > 0 || box.Fuel > 0,
 	}
 	for _, variable := range r.Env {
 		if strings.HasPrefix(variable, "PATH=") {
