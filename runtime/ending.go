@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -15,8 +16,11 @@ const (
 	stackOverflow = "stack overflow" // the one trap that the engine reports bare, without a backtrace
 )
 
-// ending turns what the engine says about the end of a program into what Run returns.
-func ending(ctx context.Context, name string, err error) error {
+// ending turns what the engine says about the end of a program that counts into what Run returns.
+func ending(ctx context.Context, name string, err error) error { return ticks.ending(ctx, name, err) }
+
+// ending does so for a program that counts, or does not.
+func (m metering) ending(ctx context.Context, name string, err error) error {
 	var exit *sys.ExitError
 	switch {
 	case err == nil:
@@ -35,7 +39,7 @@ func ending(ctx context.Context, name string, err error) error {
 	if account == stackOverflow {
 		account = wasmError + account
 	}
-	if trap := parseTrap(account); trap != nil {
+	if trap := parseTrap(account, m.imports()); trap != nil {
 		trap.Program = name
 		return trap
 	}
@@ -52,8 +56,9 @@ func (e stopped) Error() string   { return e.cause.Error() }
 func (e stopped) Unwrap() []error { return []error{e.kind, e.cause} }
 
 // parseTrap reads the engine's account of a trap: "wasm error: REASON\nwasm stack trace:\n\tFRAME\n\tFRAME". It exists
-// as text only. An account without that beginning is not of a trap, but of a failure in the host.
-func parseTrap(account string) *TrapError {
+// as text only. An account without that beginning is not of a trap, but of a failure in the host. imports is how many functions
+// the program has been given to import, of which its author knows nothing.
+func parseTrap(account string, imports int) *TrapError {
 	_, account, found := strings.Cut(account, wasmError)
 	if !found {
 		return nil
@@ -62,10 +67,21 @@ func parseTrap(account string) *TrapError {
 	trap := &TrapError{Reason: reason}
 	if _, stack, found := strings.Cut(account, "\n\t"); found {
 		for _, frame := range strings.Split(stack, "\n\t") {
-			trap.Frames = append(trap.Frames, printable(frame))
+			trap.Frames = append(trap.Frames, printable(ownFrame(frame, imports)))
 		}
 	}
 	return trap
+}
+
+// ownFrame is a line of a backtrace, "MODULE.NAME(TYPES)" or "MODULE.$INDEX(TYPES)", as the program's author has it: a program has no
+// name as a module, and its functions come after those that it imports.
+func ownFrame(frame string, imports int) string {
+	frame = strings.TrimPrefix(frame, ".")
+	index, types, found := strings.Cut(frame, "(")
+	if n, err := strconv.Atoi(strings.TrimPrefix(index, "$")); found && err == nil && index[0] == '$' {
+		return fmt.Sprintf("$%d(%s", n-imports, types)
+	}
+	return frame
 }
 
 const maxFrame = 200 // bytes of a line of a backtrace

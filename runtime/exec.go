@@ -106,13 +106,13 @@ func (s *sandbox) runModule(ctx context.Context, found executable, c command) (e
 	defer s.running.remove(process)
 	defer func() {
 		if closing := process.Close(); err == nil {
-			err = ending(ctx, found.path, closing)
+			err = s.metering().ending(ctx, found.path, closing)
 		}
 	}()
 	if image != nil {
 		served, err := s.runOn(ctx, p, image.Image, &stats)
 		if served || err != nil {
-			return ending(ctx, found.path, err)
+			return s.metering().ending(ctx, found.path, err)
 		}
 		p, err = s.fetch(ctx, found.module, &stats)
 		if errors.Is(err, errSealed) {
@@ -123,7 +123,7 @@ func (s *sandbox) runModule(ctx context.Context, found executable, c command) (e
 		}
 	}
 	_, err = s.runOn(ctx, p, nil, &stats)
-	return ending(ctx, found.path, err)
+	return s.metering().ending(ctx, found.path, err)
 }
 
 // argsKey is where the command line of a library is in its context.
@@ -223,7 +223,7 @@ func (s *sandbox) runUtility(ctx context.Context, run coreutils.Utility, c comma
 		Exec: s.spawn,
 	})
 	if ctx.Err() != nil {
-		return ending(ctx, c.args[0], ctx.Err())
+		return s.metering().ending(ctx, c.args[0], ctx.Err())
 	}
 	return exited(status, nil)
 }

@@ -37,6 +37,14 @@ func (m metering) of(module []byte) ([]byte, error) {
 	return module, nil
 }
 
+// imports is how many functions a program imports to count.
+func (m metering) imports() int {
+	if m == uncounted {
+		return 0
+	}
+	return 1
+}
+
 // metering is what the run's programs have to count.
 func (s *sandbox) metering() metering {
 	switch {

@@ -63,7 +63,7 @@ func FuzzTrap(f *testing.F) {
 	f.Add("wasm error: unreachable\nwasm stack trace:\n\t.$0()\n\t\x1b[2J()")
 	f.Add("wasm error: \n\n\t\n\t")
 	f.Fuzz(func(t *testing.T, account string) {
-		trap := parseTrap(account)
+		trap := parseTrap(account, 1)
 		if trap == nil {
 			return
 		}

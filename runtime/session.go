@@ -316,7 +316,7 @@ func (s *Session) bounded(ctx context.Context, e Execution, call func(context.Co
 	if s.live != nil {
 		s.live.ended = err
 	}
-	err = box.explain(box.atLimit(ctx, ending(ctx, s.path, err)))
+	err = box.explain(box.atLimit(ctx, s.sandbox.metering().ending(ctx, s.path, err)))
 	if s.live == nil { // it was not opened
 		return err
 	}

@@ -28,7 +28,7 @@ func TestTraps(t *testing.T) {
 		"stack":           {recursion.module(), "stack overflow", ""},
 		"start function":  {func() []byte { s := startModule(0x00); s[8] = []byte{0}; return s.module() }(), "unreachable", "$0"},
 		"hostile names":   {startModule(0x00).module(names("\x1b[2J\u009bm")), "unreachable", "\uFFFD[2J\uFFFDm"},
-		"unbounded names": {startModule(0x00).module(names(strings.Repeat("n", 1<<20))), "unreachable", "…"},
+		"unbounded names": {startModule(0x00).module(names(strings.Repeat("n", 1<<20))), "unreachable", "nnn"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBox(t, map[string]string{"/trap": string(test.module)}, v1.Config{})
@@ -40,7 +40,7 @@ func TestTraps(t *testing.T) {
 			if trap.Reason != test.reason || trap.Program != "/trap" {
 				t.Errorf("%+v", trap)
 			}
-			if test.frames != "" && (len(trap.Frames) == 0 || !strings.Contains(trap.Frames[0], test.frames)) {
+			if test.frames != "" && (len(trap.Frames) == 0 || !strings.HasPrefix(trap.Frames[0], test.frames)) {
 				t.Errorf("frames %q, want %q", trap.Frames, test.frames)
 			}
 			if len(err.Error()) > 10_000 || strings.ContainsRune(err.Error(), '\x1b') {
