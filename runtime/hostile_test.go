@@ -91,7 +91,7 @@ func TestDeepProgramsAreStopped(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				done := make(chan error, 1)
-				go func() { done <- b.Run(ctx, &Cmd{Args: []string{"/p"}, Stdout: told, Stoppable: true}) }()
+				go func() { done <- b.Run(ctx, &Cmd{Args: []string{"/p"}, Stdout: told}) }()
 				select {
 				case <-told.pulled:
 				case err := <-done:
@@ -128,7 +128,7 @@ func TestDeepCallsKeepTheirValues(t *testing.T) {
 		want := constant(n*(n+1)/2 + n%params)
 		start := bodyOf(nil, arguments(n), []byte{0x10, 2, 0x42}, want, []byte{0x52, 0x04, 0x40, 0x00, 0x0b}) // unreachable if it is not
 		b := newBox(t, map[string]string{"/p": string(telling([][]byte{append(typ, 1, 0x7e)}, []byte{2}, start, f).module())}, v1.Config{})
-		for _, c := range []Cmd{{}, {Stoppable: true}, {CountFuel: true}} {
+		for _, c := range []Cmd{{}, {CountFuel: true}} {
 			c.Args = []string{"/p"}
 			if _, err := run(t, b, c); err != nil {
 				t.Errorf("%d calls: %v", n, err)
