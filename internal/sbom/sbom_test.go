@@ -146,6 +146,13 @@ func TestCycloneDX(t *testing.T) {
 	if err := cdx.NewBOMDecoder(bytes.NewReader(text), cdx.BOMFileFormatJSON).Decode(&bom); err != nil {
 		t.Fatal(err)
 	}
+	var again bytes.Buffer
+	if err := cdx.NewBOMEncoder(&again, cdx.BOMFileFormatJSON).SetPretty(true).SetEscapeHTML(false).EncodeVersion(&bom, cdx.SpecVersion1_6); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(again.String(), string(text)); diff != "" {
+		t.Errorf("the library writes something else (-library +ours):\n%s", diff)
+	}
 	if bom.SpecVersion != cdx.SpecVersion1_6 || !strings.HasPrefix(bom.SerialNumber, "urn:uuid:") {
 		t.Errorf("version %s, serial number %s", bom.SpecVersion, bom.SerialNumber)
 	}

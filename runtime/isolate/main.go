@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	goruntime "runtime"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -56,7 +55,6 @@ func work() error {
 		return errMalformed
 	}
 	if !asked.Sessions {
-		goruntime.GOMAXPROCS(2) // a run, and whoever tells it to end
 		debug.SetGCPercent(gcPercent)
 		if asked.DataLimit > 0 { // garbage must not be what meets it
 			debug.SetMemoryLimit(int64(asked.DataLimit / 2))

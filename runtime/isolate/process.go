@@ -58,7 +58,7 @@ func (p *Pool) startWorker(ctx context.Context, s *spec) (_ *worker, err error) 
 		return nil, err
 	}
 	w := &worker{dead: make(chan struct{})}
-	w.process = &exec.Cmd{Path: name, Args: []string{argument}, Env: []string{}, Stderr: &w.last, SysProcAttr: processAttributes()}
+	w.process = &exec.Cmd{Path: name, Args: []string{argument}, Env: s.environment(), Stderr: &w.last, SysProcAttr: processAttributes()}
 	var started func()
 	w.line, started, err = connect(w.process, p.Busy)
 	if s.Brought {

@@ -60,6 +60,15 @@ type ready struct {
 	Outcome string // of an attempt
 }
 
+// environment is what a worker is started with: none of its parent's variables, and how many processors Go is to use, which
+// it would find out otherwise by reading what bounds the process.
+func (s *spec) environment() []string {
+	if s.Sessions {
+		return []string{}
+	}
+	return []string{"GOMAXPROCS=2"} // a run, and whoever tells it to end
+}
+
 // compilesBehindWalls tells a worker that is to compile what nobody has reason to trust.
 func (s *spec) compilesBehindWalls() bool { return s.Brought || s.Foreign }
 
