@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"sync"
@@ -88,7 +89,7 @@ func TestProcess(t *testing.T) {
 			t.Errorf("%s is not what it is there: %v", name, there)
 		}
 	}
-	alive := []string{"go_goroutines", "go_threads", "go_info", "go_memstats_sys_bytes", "go_memstats_heap_alloc_bytes", "process_start_time_seconds"}
+	alive := []string{"go_goroutines", "go_gc_gogc_percent", "go_gc_gomemlimit_bytes", "go_sched_gomaxprocs_threads", "go_threads", "go_info", "go_memstats_sys_bytes", "go_memstats_heap_alloc_bytes", "process_start_time_seconds"}
 	if runtime.GOOS == "linux" {
 		alive = append(alive, "process_resident_memory_bytes", "process_virtual_memory_bytes", "process_open_fds", "process_max_fds")
 	}
@@ -97,11 +98,23 @@ func TestProcess(t *testing.T) {
 			t.Errorf("%s is %v", name, samples)
 		}
 	}
-	// The collector's percentage is told by package runtime/metrics alone, traffic is that of all processes.
-	missing := []string{"go_gc_gogc_percent", "process_network_receive_bytes_total", "process_network_transmit_bytes_total"}
+	// Traffic is that of all processes.
+	missing := []string{"process_network_receive_bytes_total", "process_network_transmit_bytes_total"}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if got[name] == nil && !slices.Contains(missing, name) && runtime.GOOS == "linux" {
 			t.Errorf("%s is missing", name)
+		}
+	}
+}
+
+// TestOfGo: this version of Go has every figure that is asked for.
+func TestOfGo(t *testing.T) {
+	for _, f := range ofGo {
+		for name := range strings.FieldsSeq(f.sum) {
+			sample := []metrics.Sample{{Name: name}}
+			if metrics.Read(sample); sample[0].Value.Kind() != metrics.KindUint64 {
+				t.Errorf("%s of %s is no number", name, f.name)
+			}
 		}
 	}
 }

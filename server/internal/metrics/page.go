@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"math"
 	"net/http"
-	"runtime"
 	"strconv"
 	"strings"
 )
@@ -30,8 +29,7 @@ var (
 // page is the text that is being written, and the family that it is at.
 type page struct {
 	bytes.Buffer
-	name   string
-	memory runtime.MemStats
+	name string
 }
 
 // line writes a sample: `NAME_SUFFIX{LABEL="VALUE"} NUMBER`.
