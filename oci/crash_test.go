@@ -169,9 +169,10 @@ func open(s *Store, img v1.Image) error {
 	return root.Close()
 }
 
-func worker(ctx context.Context, dir string) *exec.Cmd {
+// worker is a process that works on a store in dir. One that is killed leaves its temporary files in a place that goes with the test.
+func worker(ctx context.Context, t *testing.T, dir string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), workerVariable+"="+dir)
+	cmd.Env = append(os.Environ(), workerVariable+"="+dir, "TMPDIR="+t.TempDir())
 	return cmd
 }
 
@@ -185,7 +186,7 @@ func TestKill(t *testing.T) {
 	acknowledged := map[string]bool{}
 	for range rounds {
 		ctx, cancel := context.WithCancel(t.Context())
-		cmd := worker(ctx, s.Dir())
+		cmd := worker(ctx, t, s.Dir())
 		stdin, stdout := must(cmd.StdinPipe()), must(cmd.StdoutPipe())
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
@@ -253,7 +254,7 @@ func TestConcurrentProcesses(t *testing.T) {
 	var group sync.WaitGroup
 	for range processes {
 		group.Go(func() {
-			cmd := worker(t.Context(), s.Dir())
+			cmd := worker(t.Context(), t, s.Dir())
 			stdin, stdout := must(cmd.StdinPipe()), must(cmd.StdoutPipe())
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr

@@ -56,7 +56,12 @@ func browse(t *testing.T) *browser {
 	if err != nil {
 		t.Fatalf("%v\nhint: make tools", err)
 	}
-	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.WindowSize(1280, 800))
+	scratch, err := os.MkdirTemp("", "boxer-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(scratch) }) // not t.TempDir: what is left of the browser may be writing there
+	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.Env("TMPDIR="+scratch), chromedp.WindowSize(1280, 800))
 	if os.Getuid() == 0 {
 		o = append(o, chromedp.NoSandbox) // Chromium's own does not start as root
 	}

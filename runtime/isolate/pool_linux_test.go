@@ -333,7 +333,7 @@ func TestWorkersDieWithTheirParent(t *testing.T) {
 		select {}
 	}
 	parent := exec.Command("/proc/self/exe", "-test.run=^TestWorkersDieWithTheirParent$", "-test.v")
-	parent.Env = append(os.Environ(), "BOXER_TEST_PARENT=1")
+	parent.Env = append(os.Environ(), "BOXER_TEST_PARENT=1", "TMPDIR="+t.TempDir()) // where what it leaves goes with the test
 	out, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ package rival
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,7 +127,11 @@ func (r *Rival) fromPackage(p Places, driver string) *Rival {
 	if !there(dir) || !there(p.python()) {
 		return r.missing(notInstalled)
 	}
-	r.Env = append(r.Env, "PYTHONPATH="+dir, "XDG_CACHE_HOME="+filepath.Join(p.Dir, "cache"))
+	scratch := filepath.Join(p.Dir, "tmp", r.Key) // some leave there what they do not clean up when they are ended
+	if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o700)); err != nil {
+		return r.missing(err.Error())
+	}
+	r.Env = append(r.Env, "PYTHONPATH="+dir, "XDG_CACHE_HOME="+filepath.Join(p.Dir, "cache"), "TMPDIR="+scratch)
 	r.Driver = []string{p.python(), "-c", pythonDriver + driver}
 	r.Installed = diskUsage(dir)
 	return r
