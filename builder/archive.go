@@ -70,8 +70,10 @@ func decompress(r io.Reader) (io.Reader, func(), error) {
 // inflation compares what an archive is with what it unpacks to, so that a few kilobytes, compressed or holes of sparse
 // files, do not fill the disk.
 type inflation struct {
-	source     io.Reader // the archive as it came
-	read, made int64
+	source io.Reader // the archive as it came
+	read   int64
+	plain  int64 // of the tar, what is skipped of it among it
+	made   int64 // of files, holes among it
 }
 
 // Read reads from the source.
@@ -81,18 +83,21 @@ func (i *inflation) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// of reads the contents of a file of the archive, and fails when all of them are more than a box could be unpacked to.
-func (i *inflation) of(contents io.Reader) io.Reader { return inflated{contents, i} }
+// tar reads the archive without its compression, of reads the contents of a file of it. Both fail when it becomes more than a box
+// could be unpacked to.
+func (i *inflation) tar(plain io.Reader) io.Reader   { return inflated{plain, i, &i.plain} }
+func (i *inflation) of(contents io.Reader) io.Reader { return inflated{contents, i, &i.made} }
 
 type inflated struct {
 	contents io.Reader
-	*inflation
+	archive  *inflation
+	count    *int64
 }
 
 func (i inflated) Read(p []byte) (int, error) {
 	n, err := i.contents.Read(p)
-	i.made += int64(n)
-	if i.made > boxLimits.Slack && i.made/boxLimits.Ratio > i.read {
+	*i.count += int64(n)
+	if *i.count > boxLimits.Slack && *i.count/boxLimits.Ratio > i.archive.read {
 		return 0, fmt.Errorf("it unpacks to over %d times its size", boxLimits.Ratio)
 	}
 	return n, err
@@ -118,7 +123,7 @@ func (c *copying) tryUnpack(ctx context.Context, m match) (unpacked bool, err er
 		return false, nil
 	}
 	defer done()
-	t := tar.NewReader(plain)
+	t := tar.NewReader(in.tar(plain))
 	first, err := t.Next()
 	if err != nil {
 		return false, nil

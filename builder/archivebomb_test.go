@@ -51,6 +51,16 @@ func bombs(t *testing.T) map[string][]byte {
 		"bomb.tar.gz":  pack(func(w io.Writer) io.WriteCloser { z, _ := gzip.NewWriterLevel(w, 9); return z }),
 		"bomb.tar.zst": pack(func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z }),
 	}
+	// A member of a kind that nobody knows is skipped, with all that it holds.
+	plain.Reset()
+	w = tar.NewWriter(&plain)
+	fill(&tar.Header{Name: "f", Mode: 0o644}, "f")
+	fill(&tar.Header{Name: "skipped", Typeflag: 'Z', Size: size}, "")
+	fill(&tar.Header{Name: "g", Mode: 0o644}, "g")
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	list["skipped.tar.zst"] = pack(func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z })
 	// A sparse file (GNU tar manual, "PAX Format, Version 1.0"): a map of one byte at the end, and that byte.
 	var sparse bytes.Buffer
 	w = tar.NewWriter(&sparse)

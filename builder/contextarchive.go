@@ -39,7 +39,7 @@ func isTar(head []byte) bool {
 // unpackInto unpacks an archive onto the host. Nothing gets out of root, whatever links the archive makes. Devices and pipes
 // are left out: no instruction could copy them.
 func unpackInto(root *os.Root, r io.Reader, in *inflation) error {
-	t := tar.NewReader(r)
+	t := tar.NewReader(in.tar(r))
 	var size int64
 	for files := 0; ; files++ {
 		h, err := t.Next()

@@ -252,7 +252,7 @@ func (z *compressor) convert(w io.Writer, r io.Reader) error {
 	if closer, ok := zr.(io.Closer); ok {
 		defer closer.Close()
 	}
-	_, err = io.Copy(w, zr)
+	_, err = io.Copy(w, cancelReader{z.ctx, zr}) // a little of it may become much
 	if err != nil && !z.stopped() && !isFileError(err) {
 		err = errors.Join(errInvalid("invalid compressed data"), err)
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"boxer.dev/vfs"
 )
 
@@ -105,6 +107,42 @@ func TestBrokenPipe(t *testing.T) {
 			t.Errorf("%v: status %d, %q", args, got, errs.String())
 		}
 	}
+}
+
+// TestDecompressionBombEnds: what is decompressed ends with the run, even if little is read of what it comes from.
+func TestDecompressionBombEnds(t *testing.T) {
+	var bomb bytes.Buffer
+	w, err := zstd.NewWriter(&bomb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 64 << 20
+	if _, err := io.CopyN(w, endless{}, size); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var out ending
+	out.end = cancel
+	u, _ := Lookup("zstdcat")
+	u(ctx, &Env{FS: vfs.New(), Args: []string{"zstdcat"}, Stdin: bytes.NewReader(bomb.Bytes()), Stdout: &out})
+	if out.written > size/64 {
+		t.Errorf("%d of %d bytes were written after the end", out.written, size)
+	}
+}
+
+// ending ends a run when it is first written to.
+type ending struct {
+	end     func()
+	written int
+}
+
+func (e *ending) Write(p []byte) (int, error) {
+	e.end()
+	e.written += len(p)
+	return len(p), nil
 }
 
 // TestOwner: what a user makes is the user's.

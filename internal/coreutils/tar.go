@@ -391,7 +391,7 @@ func (t *tarCommand) openArchive() (io.Reader, func(), error) {
 		if closer, ok := r.(io.Closer); ok {
 			closeAll = func() { closer.Close(); f.Close() }
 		}
-		return r, closeAll, nil
+		return cancelReader{t.ctx, r}, closeAll, nil
 	}
 	return br, closeAll, nil
 }
