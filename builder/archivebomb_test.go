@@ -3,7 +3,9 @@ package builder
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -99,6 +101,58 @@ func TestArchiveBomb(t *testing.T) {
 			t.Errorf("%s as context: %v", name, err)
 		}
 	}
+}
+
+// FuzzAddArchive: ADD unpacks whatever an archive holds, in whichever compression, below its destination or not at all.
+func FuzzAddArchive(f *testing.F) {
+	plain := tarOf(f, tarFile("a/b", "text"), tarLink(tar.TypeSymlink, "l", "../.."), tarFile("l/outside", "x"), tarLink(tar.TypeLink, "h", "a/b"), tarFile("../up", "x"))
+	f.Add(plain)
+	f.Add(plain[:700])
+	for _, open := range []func(io.Writer) io.WriteCloser{
+		func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z },
+	} {
+		var packed bytes.Buffer
+		w := open(&packed)
+		if _, err := w.Write(plain); err != nil {
+			f.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packed.Bytes())
+	}
+	f.Add([]byte("BZh91AY&SY\x00\x00"))
+	f.Add([]byte("\xfd7zXZ\x00\x00\x04"))
+	tree, dir := openTree(f)
+	boxfile, err := Parse("Boxfile", strings.NewReader("FROM scratch\nADD archive /x/\n"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, archive []byte) {
+		writeFile(t, filepath.Join(dir, "archive"), archive)
+		res, err := Build(t.Context(), Options{Boxfile: boxfile, Context: tree.root})
+		if err != nil {
+			if placed := new(Error); !errors.As(err, &placed) {
+				t.Errorf("error without a place: %v", err)
+			}
+			return
+		}
+		root, err := newStore(t).Rootfs(res.Image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		top, err := root.FS().ReadDir("/")
+		for _, entry := range top {
+			if entry.Name() != "x" {
+				t.Errorf("%q is outside of the destination", entry.Name())
+			}
+		}
+		if names, readErr := os.ReadDir(dir); readErr != nil || len(names) != 1 || err != nil {
+			t.Errorf("the context has %v, %v, %v", names, readErr, err)
+		}
+	})
 }
 
 // TestArchiveBombInside: what ADD unpacks is not unpacked again, whatever it is.

@@ -7,7 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"boxer.dev/vfs"
 )
 
 // TestBoxfileBombs: a few lines that come to more than a machine has are an error, not the end of the machine.
@@ -75,6 +78,18 @@ func TestPatternBombs(t *testing.T) {
 }
 
 // FuzzIgnore: whatever the rules say, a context opens or is refused, and copying it never leaves it.
+// TestHugeAccounts: looking a name up in a base takes no more memory than a file of accounts may.
+func TestHugeAccounts(t *testing.T) {
+	tree := vfs.New()
+	err := errors.Join(tree.Mkdir("/etc", 0o755), tree.WriteFile("/etc/passwd", nil, 0o644), tree.Truncate("/etc/passwd", 1<<40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := findAccount(tree, "/etc/passwd", "ada"); !errors.Is(err, syscall.EFBIG) {
+		t.Error(err)
+	}
+}
+
 func FuzzIgnore(f *testing.F) {
 	f.Add("**/*.py\n!a/**\n# comment\n[a-\n\\")
 	f.Add("!..\n../x\n/\n.\n**")

@@ -43,9 +43,12 @@ func findGroup(tree *vfs.FS, name string) (uint32, error) {
 	return gid, nil
 }
 
+// maxAccounts bounds the files of accounts, in bytes.
+const maxAccounts = 4 << 20
+
 // findAccount returns the fields of the first line that begins with name.
 func findAccount(tree *vfs.FS, file, name string) ([]string, error) {
-	data, err := tree.ReadFile(file)
+	data, err := tree.ReadSmallFile(file, maxAccounts)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("looking up %s: %w", quote(name), err)
 	}

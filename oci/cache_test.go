@@ -335,6 +335,7 @@ func TestHostileCacheImage(t *testing.T) {
 	for name, img := range map[string]v1.Image{
 		"no cache":         empty.Image,
 		"no records":       relabelled(t, empty.Image, map[string]string{cacheLabel: "{"}),
+		"a null":           relabelled(t, empty.Image, map[string]string{cacheLabel: "[null]"}),
 		"a foreign layer":  with(func(r *CacheRecord) { r.Layer.Digest = digestOf([]byte("x")) }),
 		"a wrong size":     with(func(r *CacheRecord) { r.Layer.Size++ }),
 		"a path":           with(func(r *CacheRecord) { r.Layer.DiffID = v1.Hash{Algorithm: "sha256", Hex: "../../x"} }),

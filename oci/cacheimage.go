@@ -40,6 +40,9 @@ func (c *Cache) Import(img v1.Image) error {
 		return fmt.Errorf("%w: the image's build cache: %w", ErrCorrupt, err)
 	}
 	for _, record := range records {
+		if record == nil {
+			return fmt.Errorf("%w: the image's build cache has a record of nothing", ErrCorrupt)
+		}
 		other := importedRecord{record: record}
 		if record.Layer != nil {
 			if other.layer, err = importLayer(img, *record.Layer); err != nil {

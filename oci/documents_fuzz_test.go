@@ -60,6 +60,34 @@ type lent struct {
 
 func (l lent) Layers() ([]v1.Layer, error) { return l.layers, nil }
 
+// FuzzImportCache: whatever the label of a cache's image says, it is taken in or refused, and what was not asked for by its key is not given.
+func FuzzImportCache(f *testing.F) {
+	from := newStore(f)
+	record := putRecord(f, from, "text", 100, 0)
+	img, err := from.Cache().Image([]*CacheRecord{record})
+	check(f, err)
+	config, err := img.ConfigFile()
+	check(f, err)
+	f.Add(config.Config.Labels[cacheLabel])
+	f.Add(`[null]`)
+	f.Add(`[{"Key":"../x","Layer":{"Digest":"sha256:0","DiffID":"sha256:0","Size":-1,"MediaType":"text/plain"}},{"Key":"","Layer":{}}]`)
+	f.Fuzz(func(t *testing.T, label string) {
+		cache := newStore(t).Cache()
+		if cache.Import(relabelled(t, img, map[string]string{cacheLabel: label})) != nil {
+			return
+		}
+		for _, key := range []CacheKey{keyOf("text"), keyOf("other")} {
+			got, err := cache.Get(key)
+			if err != nil || got == nil || got.Layer == nil {
+				continue
+			}
+			if opened, err := cache.Open(got); err == nil {
+				check(t, opened.Close())
+			}
+		}
+	})
+}
+
 // FuzzCacheRecord: a record of the build cache is what was put there, or is gone.
 func FuzzCacheRecord(f *testing.F) {
 	s := newStore(f)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	goruntime "runtime"
+	"strings"
+	"syscall"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -67,4 +69,26 @@ func TestHeapWatchAbandons(t *testing.T) {
 		t.Errorf("%s, with %d bytes", said, len(held))
 	}
 	goruntime.KeepAlive(held)
+}
+
+// TestHugeAccounts: an image whose file of accounts has no end, or a terabyte, is refused a user, and takes no memory.
+func TestHugeAccounts(t *testing.T) {
+	b := newBox(t, map[string]string{"/etc/": ""}, v1.Config{User: "app"})
+	if err := errors.Join(b.tree.WriteFile("/etc/passwd", nil, 0o644), b.tree.Truncate("/etc/passwd", 1<<40)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(t, b, Cmd{Args: []string{"true"}}); !errors.Is(err, syscall.EFBIG) {
+		t.Errorf("a terabyte: %v", err)
+	}
+	if err := errors.Join(b.tree.Remove("/etc/passwd"), b.tree.Symlink("/dev/zero", "/etc/passwd")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(t, b, Cmd{Args: []string{"true"}}); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("without an end: %v", err)
+	}
+	const script = "mkdir /etc; ln -s /dev/zero /etc/passwd; id; ls -ld /etc; TZ=/dev/zero date +%Z"
+	got, err := run(t, newBox(t, nil, v1.Config{}), Cmd{Args: []string{"sh", "-c", script}})
+	if want := "uid=0 gid=0 groups=0"; err != nil || !strings.HasPrefix(got.Stdout, want) || !strings.HasSuffix(got.Stdout, "UTC\n") {
+		t.Errorf("%q, %v", got.Stdout, err)
+	}
 }

@@ -2,6 +2,8 @@ package runtime
 
 import (
 	"encoding/binary"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
@@ -108,5 +110,28 @@ func FuzzModule(f *testing.F) {
 			t.Fatal(err)
 		}
 		_, _ = run(t, b, Cmd{Args: []string{"/program"}, Limits: Limits{Memory: 4 << 20, Fuel: 1e6, Timeout: time.Second, Output: 1 << 16, Writable: 1 << 20, Files: 100}})
+	})
+}
+
+// FuzzValue: whatever a session's interpreter says of a value, what is kept of it is bounded, and JSON is JSON.
+func FuzzValue(f *testing.F) {
+	f.Add([]byte("\x00\x0242\x01\x0242"), "user")
+	f.Add([]byte("\x01\x05[1,2]\x02\x01E\x03\xff\xe4\x05\x04-123"), "0:0")
+	f.Fuzz(func(t *testing.T, parts []byte, who string) {
+		v := valueBuilder{limit: 16}
+		for len(parts) > 1 {
+			n := min(int(parts[1]), len(parts)-2)
+			v.add(uint32(parts[0]), parts[2:2+n])
+			parts = parts[2+n:]
+		}
+		value := v.value()
+		if len(value.Repr) > 16 || len(value.JSON) > 16 || value.JSON != nil && !json.Valid(value.JSON) || v.status < 0 || v.status > 255 {
+			t.Errorf("%+v", value)
+		}
+		tree := vfs.New()
+		if err := errors.Join(tree.Mkdir("/etc", 0o755), tree.WriteFile("/etc/passwd", parts, 0o644), tree.WriteFile("/etc/group", []byte(who), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = lookupUser(tree, who)
 	})
 }

@@ -34,10 +34,13 @@ func lookupUser(tree *vfs.FS, spec string) (user, error) {
 	return u, nil
 }
 
+// maxAccounts bounds the files of accounts, in bytes.
+const maxAccounts = 4 << 20
+
 // account finds a line of a file in the format of passwd(5) by its name or number, and returns the numbers that stand in
 // its fields 2 to end.
 func account(tree *vfs.FS, file, name string, end int) ([]uint32, error) {
-	data, err := tree.ReadFile(file)
+	data, err := tree.ReadSmallFile(file, maxAccounts)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

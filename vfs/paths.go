@@ -85,6 +85,31 @@ func (f *FS) ReadFile(name string) ([]byte, error) {
 	return b[:n], err
 }
 
+// ReadSmallFile returns the contents of a regular file that holds up to max bytes: of one whose reader does not know who made it. A larger
+// one is EFBIG, and what is no regular file, a device without an end for one, EINVAL.
+func (f *FS) ReadSmallFile(name string, max int64) ([]byte, error) {
+	s, err := f.Stat(name)
+	if err == nil && !s.Mode.IsRegular() {
+		err = &fs.PathError{Op: "read", Path: name, Err: syscall.EINVAL}
+	}
+	if err != nil {
+		return nil, err
+	}
+	file, err := f.Open(name, O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, max+1))
+	if err == nil && int64(len(data)) > max {
+		err = &fs.PathError{Op: "read", Path: name, Err: syscall.EFBIG}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
 // WriteFile makes data the contents of a file; perm is its mode if it is new.
 func (f *FS) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	file, err := f.Open(name, O_WRONLY|O_CREATE|O_TRUNC, perm)

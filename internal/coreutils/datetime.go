@@ -17,7 +17,7 @@ func (e *Env) location() *time.Location {
 	if !strings.HasPrefix(name, "/") {
 		name = "/usr/share/zoneinfo/" + name
 	}
-	data, err := e.FS.ReadFile(name)
+	data, err := e.FS.ReadSmallFile(name, maxLookup)
 	if err != nil {
 		return time.UTC
 	}

@@ -43,7 +43,7 @@ func (c *call) hostname() string {
 	if name := c.getenv("HOSTNAME"); name != "" {
 		return name
 	}
-	data, err := c.FS.ReadFile("/etc/hostname")
+	data, err := c.FS.ReadSmallFile("/etc/hostname", maxLookup)
 	if name := strings.TrimSpace(string(data)); err == nil && name != "" {
 		return name
 	}

@@ -15,11 +15,14 @@ type account struct {
 	members  []string // of a group
 }
 
+// maxLookup bounds the files that utilities look things up in, in bytes.
+const maxLookup = 4 << 20
+
 func (e *Env) users() []account  { return e.accounts("/etc/passwd", 7) }
 func (e *Env) groups() []account { return e.accounts("/etc/group", 4) }
 
 func (e *Env) accounts(file string, fields int) []account {
-	data, err := e.FS.ReadFile(file)
+	data, err := e.FS.ReadSmallFile(file, maxLookup)
 	if err != nil {
 		return nil
 	}
