@@ -265,3 +265,26 @@ func held() uint64 {
 	goruntime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// TestReferencesAreBounded takes references in a loop: the host may not keep a record of each.
+func TestReferencesAreBounded(t *testing.T) {
+	needPatches(t)
+	module := tabled{code: []byte{0xd2, count, 0x1a}}.encode()
+	for _, engine := range []*engine{newEngine(t, withTails(wazero.NewRuntimeConfigCompiler())), newEngine(t, withTails(wazero.NewRuntimeConfigInterpreter()))} {
+		i, err := engine.InstantiateWithConfig(t.Context(), module, wazero.NewModuleConfig().WithName(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		change := i.ExportedFunction("change")
+		before := held()
+		for range 50_000 {
+			if _, err := change.Call(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if after := held(); after > before+1<<20 {
+			t.Errorf("50,000 references to one function take %d bytes", after-before)
+		}
+		i.Close(t.Context())
+	}
+}
