@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,24 +98,66 @@ func checkRedirect(request *http.Request, via []*http.Request) error {
 
 // checkHop tells whether one host may send us to another.
 func checkHop(from, to string) error {
-	if hostname(from) == hostname(to) || isInternal(from) || !isInternal(to) {
+	if hostname(from) == hostname(to) || nearness(to) <= nearness(from) {
 		return nil
 	}
 	return fmt.Errorf("%s leads to %s, an address inside of this network: refused", from, to)
 }
 
-// isInternal is whether a host is an address that is not of the internet, or may be taken for one by some resolver.
-func isInternal(host string) bool {
+// How near to this machine a host may be. One leads no nearer than it is itself.
+const (
+	internet = iota
+	network  // that this machine is in
+	machine  // this one, and what answers on its link only: a cloud's metadata service
+)
+
+// internals are addresses of networks of one's own, besides those of RFC 1918 and 4193, from the registries of special addresses
+// (RFC 6890): some clouds have metadata services there.
+var internals = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
+}
+
+// embeddings are IPv6 addresses that have one of IPv4 at an offset, which is where they lead: translated (RFC 6052), 6to4 (RFC 3056),
+// and compatible ones (RFC 4291).
+var embeddings = []struct {
+	prefix netip.Prefix
+	at     int // bytes
+}{
+	{netip.MustParsePrefix("64:ff9b::/96"), 12}, {netip.MustParsePrefix("2002::/16"), 2}, {netip.MustParsePrefix("::/96"), 12},
+}
+
+// nearness is how near an address is, or what some resolver may take for one.
+func nearness(host string) int {
 	if isLoopback(host) {
-		return true
+		return machine
 	}
 	bare, _, _ := strings.Cut(hostname(host), "%")
-	if address, err := netip.ParseAddr(bare); err == nil {
-		address = address.Unmap()
-		return !address.IsGlobalUnicast() || address.IsPrivate()
+	address, err := netip.ParseAddr(bare)
+	if err != nil {
+		last := bare[strings.LastIndexByte(strings.TrimSuffix(bare, "."), '.')+1:]
+		if last != "" && '0' <= last[0] && last[0] <= '9' { // "127.1", "0x7f000001", "2130706433": no names end in a number
+			return machine
+		}
+		return internet
 	}
-	last := bare[strings.LastIndexByte(strings.TrimSuffix(bare, "."), '.')+1:]
-	return last != "" && '0' <= last[0] && last[0] <= '9' // "127.1", "0x7f000001", "2130706433": no names end in a number
+	return nearnessOf(address)
+}
+
+func nearnessOf(address netip.Addr) int {
+	address = address.Unmap()
+	if address.IsLoopback() || !address.IsGlobalUnicast() {
+		return machine
+	}
+	for _, e := range embeddings {
+		if e.prefix.Contains(address) {
+			return nearnessOf(netip.AddrFrom4([4]byte(address.AsSlice()[e.at:])))
+		}
+	}
+	if address.IsPrivate() || slices.ContainsFunc(internals, func(p netip.Prefix) bool { return p.Contains(address) }) {
+		return network
+	}
+	return internet
 }
 
 // explainConnection says why a registry could not be reached.
