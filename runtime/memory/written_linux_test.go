@@ -4,8 +4,12 @@ package memory
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -114,6 +118,32 @@ func TestWrittenPagesInSwapAreFound(t *testing.T) {
 	}
 	if !bytes.Equal(b, i.bytes) {
 		t.Error("the memory is not as the image")
+	}
+}
+
+// The same by a table of pages that we made, since most machines for tests have no swap.
+func TestSwappedEntriesAreWrittenPages(t *testing.T) {
+	_, m := testMemory(t, 1<<20)
+	table, err := os.Create(filepath.Join(t.TempDir(), "pagemap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	first := int64(uint64(m.base()) / hostPage * 8)
+	if err := table.Truncate(first + int64(m.size/hostPage*8)); err != nil {
+		t.Fatal(err)
+	}
+	for page, entry := range map[int64]uint64{
+		1: 1 << 62, 2: 1 << 63, 4: 1<<62 | 1<<61, 5: 1<<63 | 1<<61, 7: 1<<62 | 5, // as in Documentation/admin-guide/mm/pagemap.rst
+	} {
+		if _, err := table.WriteAt(binary.LittleEndian.AppendUint64(nil, entry), first+page*8); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs, err := m.readPagemap(table)
+	want := []span{{hostPage, 3 * hostPage}, {7 * hostPage, 8 * hostPage}}
+	if err != nil || !slices.Equal(runs, want) {
+		t.Errorf("%v, %v; want %v", runs, err, want)
 	}
 }
 
