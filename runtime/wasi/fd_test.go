@@ -344,6 +344,13 @@ func TestOpenFilesAreBounded(t *testing.T) {
 	g.fails(errnoMfile, "boxer.pipe", g.alloc(8)) // which needs two
 	name, n := g.put("new")
 	g.fails(errnoNoent, "path_filestat_get", root, 0, name, n, g.alloc(filestatSize))
+	// Who says nothing means 1024.
+	g = newGuest(t, &Process{})
+	g.file(root, "f", "")
+	for range 1024 - 4 {
+		g.open(root, "f", open{})
+	}
+	g.openFails(errnoMfile, root, "f", open{})
 }
 
 func TestReadonlyAndWriteonly(t *testing.T) {
