@@ -64,13 +64,14 @@ func FuzzEngineFile(f *testing.F) {
 func FuzzTrap(f *testing.F) {
 	f.Add("wasm error: unreachable\nwasm stack trace:\n\t.$0()\n\t\x1b[2J()")
 	f.Add("wasm error: \n\n\t\n\t")
+	f.Add("wasm error: unreachable\nwasm stack trace:\n\t.\u202eelif\u2066()")
 	f.Fuzz(func(t *testing.T, account string) {
 		trap := parseTrap(account, 1)
 		if trap == nil {
 			return
 		}
 		for _, frame := range trap.Frames {
-			if strings.IndexFunc(frame, unicode.IsControl) >= 0 || len(frame) > 3*maxFrame+3 {
+			if strings.IndexFunc(frame, unicode.IsControl) >= 0 || strings.IndexFunc(frame, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }) >= 0 || len(frame) > 3*maxFrame+3 {
 				t.Errorf("%q", frame)
 			}
 		}

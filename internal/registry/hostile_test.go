@@ -261,6 +261,7 @@ func TestRedirectToMetadata(t *testing.T) {
 		{"registry.example", "10.0.0.1", false},
 		{"registry.example", "192.168.0.1:5000", false},
 		{"registry.example", "100.100.100.200", false},
+		{"registry.example", "[::ffff:100.100.100.200]", false},
 		{"registry.example", "192.0.0.192", false},
 		{"registry.example", "0.0.0.1", false},
 		{"registry.example", "[64:ff9b::a9fe:a9fe]", false},
