@@ -194,6 +194,30 @@ func needPatches(t *testing.T) {
 	}
 }
 
+// TestEntriesAreEvaluatedWithoutAllocating counts what an instance allocates that has a large table of its own: a record for each
+// function, and nothing for the expression that names it.
+func TestEntriesAreEvaluatedWithoutAllocating(t *testing.T) {
+	needPatches(t)
+	const size = 10000
+	e := newEngine(t, withTails(wazero.NewRuntimeConfigCompiler()))
+	elements := slices.Concat([]byte{0, 0x41, 0, 0x0b}, binary.AppendUvarint(nil, size), slices.Repeat([]byte{count}, size))
+	changing := tabled{code: []byte{0x41, 2, 0x41, 0, 0x25, 0, 0x26, 0}, elements: vector(elements), places: size}
+	compiled, err := e.CompileModule(t.Context(), changing.encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pieces := testing.AllocsPerRun(5, func() {
+		i, err := e.InstantiateModule(t.Context(), compiled, wazero.NewModuleConfig().WithName(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		i.Close(t.Context())
+	})
+	if pieces > size*3/2 {
+		t.Errorf("an instance with %d functions in its table takes %.0f pieces of memory", size, pieces)
+	}
+}
+
 // TestTablesAreShared counts what one more instance with a large table takes.
 func TestTablesAreShared(t *testing.T) {
 	needPatches(t)
