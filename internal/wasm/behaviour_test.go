@@ -84,7 +84,7 @@ type world struct {
 
 func newWorld(t *testing.T, rewrite func([]byte) ([]byte, error)) *world {
 	w := &world{engine: newEngine(t), rewrite: rewrite, named: map[string]api.Module{}}
-	meterHost(t, w.engine, func() int32 { return 3 }, func(int64) int64 { return 20 })
+	meterHost(t, w.engine, func() int32 { return 100 }, func(int64) int64 { return 20 })
 	host, err := os.ReadFile(filepath.Join(specTests(t), "testdata", "spectest.wasm"))
 	if err == nil {
 		err = w.instantiate(host, command{}, "spectest")

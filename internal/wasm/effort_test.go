@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,6 +39,29 @@ func TestHardFunctionsAreRefused(t *testing.T) {
 		err = m.CheckEffort()
 		if (err == nil) != test.ok || err != nil && !strings.Contains(err.Error(), "compiling it would take too long") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Values that branches carry count for as much: twelve kilobytes took nine seconds.
+func TestWideBranchesAreRefused(t *testing.T) {
+	wide := func(values, branches int) []byte {
+		results := bytes.Repeat(raw(byte(TypeI32)), values)
+		code := slices.Concat(raw(0, 0x02, 0, 0x10, 0), bytes.Repeat(raw(0x41, 0, 0x0d, 0), branches), raw(0x0b, 0x0f, 0x0b)) // block call 0 …br_if 0 end return
+		return binaryModule(
+			section(SectionType, vec(signature(nil, results))), section(SectionFunction, vec(raw(0))), section(SectionCode, vec(oneBody(code...))),
+		)
+	}
+	for _, test := range []struct {
+		values, branches int
+		ok               bool
+	}{{1, 8000, true}, {100, 5000, true}, {1000, 500, true}, {1000, 5000, false}, {5000, 100, false}} {
+		m, err := Parse(wide(test.values, test.branches))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.CheckEffort(); (err == nil) != test.ok {
+			t.Errorf("%+v: %v", test, err)
 		}
 	}
 }

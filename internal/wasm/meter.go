@@ -19,7 +19,8 @@ const (
 )
 
 // MeterModule is where a metered module imports the function from that it calls when its counter has run out: for Ticks
-// tick() -> i32, for Fuel fuel(i64) -> i64. Both give what the counter goes on from; fuel is told what it stands at.
+// tick() -> i32, for Fuel fuel(i64) -> i64. Both give what the counter goes on from; fuel is told what it stands at. Ticks have to be
+// more than any point is charged, which is less than 20,000, or the program would not get past it.
 const MeterModule = "boxer:meter"
 
 // CounterExport is the name under which a metered module exports its counter, a global that is 0 at first. A counter goes
@@ -27,8 +28,9 @@ const MeterModule = "boxer:meter"
 const CounterExport = "boxer:counter"
 
 const (
-	// reach is how many instructions may be executed, about, between two tests of the counter within a call.
-	reach = 1_000_000
+	// reach is how many instructions may be executed, about, between two tests of the counter within a call. Each of them may
+	// wait for memory: 5 ms.
+	reach = 50_000
 	// shortCall is how many a call may execute of a function that has no test at its entry. The lower it is, the more
 	// functions have one; the higher, the more tests are between calls of functions that have none.
 	shortCall = 2000
@@ -79,6 +81,7 @@ type metering struct {
 	newTypes []byte // encoded
 	results  map[string]uint32
 	bulk     bulkFunctions
+	long     map[uint32]bool // data segments that are; nil: nobody has asked
 }
 
 func (r *metering) checkNames() error {

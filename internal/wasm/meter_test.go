@@ -299,10 +299,12 @@ func TestMeteredKnowsEqualTypes(t *testing.T) {
 	}
 }
 
-// A long turn of a loop is more than a tick.
+// A long turn of a loop is more than a tick, and one whose instructions may each take long is much more where nobody can take
+// the counter from it.
 func TestLongTurnsTakeMoreTicks(t *testing.T) {
-	ticks := func(instructions int) (cost int64) {
-		loop := slices.Concat(raw(0x03, 0x40), bytes.Repeat(raw(0x01, 0x41, 0, 0x1a), instructions/2), raw(0x0b))
+	ticks := func(instructions, loads int) (cost int64) {
+		load := raw(0x41, 0, 0x28, 2, 0, 0x1a)
+		loop := slices.Concat(raw(0x03, 0x40), bytes.Repeat(raw(0x01, 0x41, 0, 0x1a), instructions/2), bytes.Repeat(load, loads), raw(0x0b))
 		m, err := Parse(oneFunction(loop...))
 		if err != nil {
 			t.Fatal(err)
@@ -320,9 +322,15 @@ func TestLongTurnsTakeMoreTicks(t *testing.T) {
 		}
 		return cost
 	}
-	for instructions, want := range map[int]int64{10: 1, 10_000: 41, 90_000: 361, 900_000: 3601} {
-		if got := ticks(instructions); got != want {
-			t.Errorf("a turn of %d instructions is %d ticks, not %d", instructions, got, want)
+	for _, test := range []struct {
+		instructions, loads int
+		want                int64
+	}{
+		{10, 0, 3}, {10_000, 0, 2501}, {12, 1, 12}, {0, leafAccesses, 71}, // leaves
+		{0, leafAccesses + 1, 1}, {10_000, 20, 41}, {reach + 2, 0, 1 + reach/tickUnit}, {20 * reach, 0, 1 + reach/tickUnit},
+	} {
+		if got := ticks(test.instructions, test.loads); got != test.want {
+			t.Errorf("a turn of %d instructions and %d loads is %d ticks, not %d", test.instructions, test.loads, got, test.want)
 		}
 	}
 }

@@ -142,8 +142,8 @@ func (b *bodyMeter) instruction() error {
 			b.get() // a few of them take as long as anything, and an i32 counter might come round
 			b.test(false)
 			b.chargeLength(shift)
-			if op == OpMemoryFill || op == OpMemoryCopy {
-				b.bulkInParts()
+			if op, ok := b.bulkOp(x); ok {
+				b.bulkInParts(op)
 				return nil
 			}
 		}

@@ -91,13 +91,20 @@ func (e *entries) testedCall(x *Expr) bool {
 	return ok && int(node) >= e.functions && e.tested[node]
 }
 
-// weight is how many instructions one may execute, those of whom it calls included, before there is a test.
+// weight is how many instructions one may execute, those of whom it calls included, before there is a test. A call moves the values
+// that it takes and gives.
 func (e *entries) weight(x *Expr) int64 {
 	if node, ok := e.callee(x); ok {
-		return 1 + e.untested(node)
+		return 1 + int64(e.values[node]) + e.untested(node)
+	}
+	if x.Op == OpMemoryGrow {
+		return weightOfGrowth
 	}
 	return cost(x.Op)
 }
+
+// weightOfGrowth is about what it takes to ask the host for memory.
+const weightOfGrowth = 1000
 
 func (e *entries) untested(node int32) int64 {
 	if e.tested[node] {

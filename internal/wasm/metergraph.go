@@ -10,6 +10,7 @@ type callGraph struct {
 	early     [][]int32 // by node: those that it may call before it has come by a loop
 	all       [][]int32 // by node: those that it may call
 	canonical []int32   // by type: the first one that is equal to it
+	values    []int32   // by node: how many it takes and gives
 }
 
 func (m *Module) callGraph() (*callGraph, error) {
@@ -17,6 +18,13 @@ func (m *Module) callGraph() (*callGraph, error) {
 	nodes := n + len(m.Types)
 	g := &callGraph{
 		functions: n, imported: m.imported[ExternFunc], early: make([][]int32, nodes), all: make([][]int32, nodes), canonical: m.canonicalTypes(),
+		values: make([]int32, nodes),
+	}
+	for t, typ := range m.Types {
+		g.values[n+t] = int32(typ.Params.Len + typ.Results.Len)
+	}
+	for f, t := range m.Functions {
+		g.values[f] = g.values[n+int(t)]
 	}
 	taken := make([]bool, n)
 	take := func(r reference) {

@@ -8,6 +8,8 @@ type point struct {
 	cost int64 // of what follows, up to the next point
 	test bool  // the counter is tested, too: for Fuel first
 	leaf bool  // it is the head of a loop in which there are no other points, calls and bulk operations: for Ticks
+
+	accesses int64 // to memory, in a leaf
 }
 
 // planner finds the points of a body. Those with a test are at its loops, at its entry and at calls through pointers if that
@@ -25,6 +27,7 @@ type planner struct {
 	targets int // that many of the outermost blocks are known to be targets
 	current int // the point that pays for instructions
 	others  int // how many things there were so far that a leaf has not
+	reads   int // how many accesses to memory
 	at      distance
 }
 
@@ -56,6 +59,7 @@ type plannedBlock struct {
 	leaves  int      // the outermost block to whose label there is a way from inside, but for traps
 	head    int      // of a loop: its point
 	others  int      // planner.others where a loop begins
+	reads   int      // planner.reads there
 	current int      // the point before the block: it may pay for what follows it and, for Ticks, for its else
 	before  distance // where the block begins
 	end     distance // of those that come to its end otherwise than from above
@@ -64,6 +68,14 @@ type plannedBlock struct {
 // tickUnit is how many instructions make a tick where there are that many.
 const tickUnit = 250
 
+// A leaf keeps the counter to itself, so that nobody can take from it what it has left: it is charged by what its turns may take
+// at worst, where every division is slow and no access to memory finds anything in a cache. A tick is then some 20 ns.
+const (
+	leafUnit     = 4 // instructions for a tick
+	accessTicks  = 8 // for each access
+	leafAccesses = 8 // as many as a leaf may have
+)
+
 // maxLoops is how many loops a function may have. The time that the engine takes to compile one grows with the square of
 // their number: 20,000 take minutes. CPython's largest function has 117.
 const maxLoops = 2000
@@ -71,7 +83,7 @@ const maxLoops = 2000
 // plan lists the points of a function in the order of their positions. What costs nothing and tests nothing is left out.
 func (p *planner) plan(function int, body Body) ([]point, error) {
 	p.points, p.blocks = p.points[:0], append(p.blocks[:0], plannedBlock{})
-	p.at, p.targets, p.others = distance{}, 0, 0
+	p.at, p.targets, p.others, p.reads = distance{}, 0, 0, 0
 	loops := 0
 	p.path.begin()
 	p.add(body.Code, p.entries.tested[function])
@@ -95,6 +107,9 @@ func (p *planner) plan(function int, body Body) ([]point, error) {
 		if mayCall(x.Op) {
 			p.others++
 		}
+		if accessesMemory(x.Op) {
+			p.reads++
+		}
 		p.path.step(&x, 0)
 		p.at.add(weight)
 		if p.meter == Fuel {
@@ -109,7 +124,10 @@ func (p *planner) plan(function int, body Body) ([]point, error) {
 	}
 	kept := p.points[:0]
 	for _, at := range p.points {
-		if p.meter == Ticks {
+		switch {
+		case p.meter == Ticks && at.leaf:
+			at.cost = 1 + at.cost/leafUnit + at.accesses*accessTicks
+		case p.meter == Ticks:
 			at.cost = 1 + at.cost/tickUnit
 		}
 		if at.test || at.cost > 0 && p.meter == Fuel {
@@ -193,7 +211,7 @@ func (p *planner) open(x *Expr) {
 	case OpLoop:
 		p.add(x.End, true)
 		at := &p.blocks[len(p.blocks)-1]
-		at.target, at.head, at.others = true, p.current, p.others
+		at.target, at.head, at.others, at.reads = true, p.current, p.others, p.reads
 	}
 }
 
@@ -208,7 +226,9 @@ func (p *planner) end(x *Expr) {
 	// What went before may have been paid for by a point that pays for what comes now, too, whatever tests there were meanwhile.
 	p.at.join(at.before)
 	if at.op == OpLoop {
-		p.points[at.head].leaf = p.meter == Ticks && p.others == at.others
+		head, reads := &p.points[at.head], p.reads-at.reads
+		head.leaf = p.meter == Ticks && p.others == at.others && reads <= leafAccesses
+		head.accesses = int64(reads)
 	} else {
 		p.at.join(at.end)
 	}
@@ -240,14 +260,25 @@ func (p *planner) leave(to int) {
 	at.leaves = min(at.leaves, to)
 }
 
-// mayCall reports whether an instruction may call a function, of the pass's own too.
+// accessesMemory reports whether an instruction reads or writes memory, and takes no more of it than that.
+func accessesMemory(op Opcode) bool {
+	switch second := op & 0xffff; op >> 16 {
+	case 0:
+		return second >= 0x28 && second <= 0x3e
+	case 0xfd:
+		return second <= 11 || second >= 84 && second <= 93
+	}
+	return false
+}
+
+// mayCall reports whether an instruction may call a function, of the pass's own or the engine's too.
 func mayCall(op Opcode) bool {
 	switch op {
-	case OpCall, OpCallIndirect, OpCallRef, OpReturnCall, OpReturnCallIndirect, OpReturnCallRef:
+	case OpMemoryGrow, OpRefFunc, OpCall, OpCallIndirect, OpCallRef, OpReturnCall, OpReturnCallIndirect, OpReturnCallRef:
 		return true
 	}
 	_, isBulk := bulk(op)
-	return isBulk
+	return isBulk || op>>16 == 0xfe
 }
 
 // cost is the fuel that an instruction takes.

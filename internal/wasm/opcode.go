@@ -35,6 +35,7 @@ const (
 	OpGlobalSet          Opcode = 0x24
 	OpTableSet           Opcode = 0x26
 	OpMemorySize         Opcode = 0x3f
+	OpMemoryGrow         Opcode = 0x40
 	OpI32Const           Opcode = 0x41
 	OpI64Const           Opcode = 0x42
 	OpF32Const           Opcode = 0x43
