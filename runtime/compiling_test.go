@@ -3,6 +3,8 @@ package runtime
 import (
 	"context"
 	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // Whoever has less time than a program takes to compile leaves it compiled for the next one.
@@ -28,6 +30,29 @@ func TestCompilationGoesOn(t *testing.T) {
 				t.Errorf("%v, %+v", err, stats)
 			}
 		})
+	}
+}
+
+// Nobody waits for the compiler to notice that the run is over, which it does between two functions.
+func TestRunEndsBeforeItsCompilation(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	left := make(chan bool)
+	e := newEngine(t, Options{Progress: func(p Progress) {
+		if !p.Done {
+			cancel()
+			<-left
+		}
+	}})
+	box, err := e.NewBox(newTree(t, map[string]string{"/p": string(startModule().module())}), v1.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := box.Run(ctx, &Cmd{Args: []string{"/p"}}); ResultOf(err).Outcome != OutcomeKilled {
+		t.Error(err)
+	}
+	close(left)
+	if err := box.Run(t.Context(), &Cmd{Args: []string{"/p"}}); err != nil {
+		t.Error(err)
 	}
 }
 

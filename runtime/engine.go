@@ -205,7 +205,8 @@ func (e *Engine) load(ctx context.Context, module source, stats *Stats) (*progra
 }
 
 // begin loads a program. What has to be compiled first is compiled to the end, whoever asked for it: with runs that have less time than
-// that takes, nobody would ever get through. But for a program that is in no layer: there may be another one with every run.
+// that takes, nobody would ever get through. But for a program that is in no layer: there may be another one with every run. Its compilation
+// ends with its run, if later: the compiler looks between two functions.
 func (e *Engine) begin(ctx context.Context, s *slot, key slotKey, module source) {
 	load := func(ctx context.Context, module source) {
 		s.program, s.err = e.loadNew(ctx, module, &s.stats)
@@ -214,8 +215,12 @@ func (e *Engine) begin(ctx context.Context, s *slot, key slotKey, module source)
 		}
 		close(s.ready)
 	}
-	if codes := e.cache(); !module.mapped || e.sealed.Load() || codes != nil && codes.has(module) {
+	if codes := e.cache(); e.sealed.Load() || codes != nil && codes.has(module) {
 		load(ctx, module)
+		return
+	}
+	if !module.mapped {
+		e.loading.Go(func() { load(ctx, module) })
 		return
 	}
 	module.data, module.mapped = bytes.Clone(module.data), false // the layer may be closed when the run is over
