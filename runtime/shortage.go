@@ -57,8 +57,12 @@ func (s *sandbox) explain(err error) error {
 		exit.Want = OutcomeKilled
 		return err
 	}
-	want := shortage(s.output.tail.String(), s.memory.Refused(), s.tree.Refusals() > s.refusals)
-	limit := s.limitOf(want)
+	memory, files := s.memory.Refused(), s.tree.Refusals() > s.refusals
+	want := shortage(s.output.tail.String(), memory, files)
+	var limit Limits // none, if the program wanted more than there is, or room elsewhere
+	if want == OutcomeOutOfMemory && memory || want == OutcomeDiskFull && files {
+		limit = s.limitOf(want)
+	}
 	if exit != nil {
 		exit.Want, exit.Limit, exit.Own = want, limit, s.own(limit)
 	} else {
