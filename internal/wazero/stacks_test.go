@@ -63,6 +63,7 @@ type bottom struct {
 	locals int
 	then   []uint64 // depths of further recursions, each at the bottom of the one before
 	fails  string   // how the last one ends, if not by its number
+	look   func()   // called there, if not nil
 }
 
 type bottomKey struct{}
@@ -73,7 +74,8 @@ func (b bottom) host(ctx context.Context, m api.Module, stack []uint64) {
 	x := stack[0]
 	switch {
 	case len(b.then) > 0:
-		rest := bottom{b.locals, b.then[1:], b.fails}
+		rest := b
+		rest.then = b.then[1:]
 		results, err := m.ExportedFunction("f").Call(context.WithValue(ctx, bottomKey{}, rest), b.then[0], x)
 		if err != nil {
 			panic(err)
@@ -83,6 +85,9 @@ func (b bottom) host(ctx context.Context, m api.Module, stack []uint64) {
 		stack[0] = 0
 	case b.fails == "panic":
 		panic(errBottom)
+	case b.look != nil:
+		b.look()
+		stack[0] = x | 1
 	default:
 		goruntime.Gosched()
 		stack[0] = x | 1
@@ -92,7 +97,7 @@ func (b bottom) host(ctx context.Context, m api.Module, stack []uint64) {
 func (b bottom) want(n, x uint64) uint64 {
 	at := x + n | 1
 	if len(b.then) > 0 {
-		at = bottom{b.locals, b.then[1:], ""}.want(b.then[0], x+n)
+		at = bottom{locals: b.locals, then: b.then[1:]}.want(b.then[0], x+n)
 	}
 	return recursed(b.locals, n, x, at)
 }
