@@ -244,7 +244,7 @@ func TestMeteredStraightLinesAreTested(t *testing.T) {
 	repeat := func(n int, code ...byte) []byte {
 		return append(append([]byte{0}, bytes.Repeat(code, n)...), byte(OpEnd))
 	}
-	leaf := repeat(shortCall/2-1, 0x41, 0, 0x1a)                                                                        // as long as may be without a test
+	leaf := repeat(shortCall/2-1, 0x41, 0, 0x1a)                                                                      // as long as may be without a test
 	nested := slices.Concat(raw(0), bytes.Repeat([]byte{0x02, 0x40, 0x10, 1}, 2_000), bytes.Repeat(raw(0x0b), 2_001)) // blocks in blocks
 	arms := slices.Concat(raw(0), bytes.Repeat([]byte{0x41, 1, 0x04, 0x40, 0x10, 1, 0x05, 0x10, 1, 0x10, 1, 0x0b}, 2_000), raw(0x0b))
 	for name, module := range map[string][]byte{
