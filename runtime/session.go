@@ -267,9 +267,9 @@ func (s *Session) Execute(ctx context.Context, source string, e Execution) (*Val
 	return v, err
 }
 
-// function is one of an instance. It holds the stack that its last call needed, which takes time to make: as much as a short
-// execution. So the next call has it again, unless the garbage collector came first: then the session is an idle one, and
-// many of those are to be small.
+// function is one of an instance. It holds more than a kilobyte, and without the patches of internal/wazero the stack that its last
+// call needed, which takes time to make: as much as a short execution. So the next call has it again, unless the garbage collector
+// came first: then the session is an idle one, and many of those are to be small.
 type function struct{ api.Function }
 
 // function gives boxer.execute.

@@ -196,3 +196,23 @@ func TestStackOverflow(t *testing.T) {
 		}
 	}
 }
+
+// TestCallWithinACall calls a function within a call of the same api.Function, which has one stack: that is an error, and the call that
+// goes on is none the worse.
+func TestCallWithinACall(t *testing.T) {
+	needPatches(t)
+	m, err := withBottom(t).InstantiateWithConfig(t.Context(), recursion(3), wazero.NewModuleConfig().WithName(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := m.ExportedFunction("f")
+	for _, n := range []uint64{10, 1000, 100_000} {
+		var within error
+		b := bottom{locals: 3}
+		b.look = func() { _, within = f.Call(context.WithValue(t.Context(), bottomKey{}, bottom{locals: 3}), 1000, 1) }
+		results, err := f.Call(context.WithValue(t.Context(), bottomKey{}, b), n, 1)
+		if within == nil || err != nil || results[0] != b.want(n, 1) {
+			t.Errorf("%d deep: %d, %v, want %d; within: %v", n, results, err, b.want(n, 1), within)
+		}
+	}
+}
