@@ -95,9 +95,12 @@ func eachCall(rules []rule, ask func(call, architecture uint32, arguments [6]uin
 	}
 	for call := range uint32(500) {
 		ask(call, architecture, someArguments(random, rules))
-		ask(call, architecture+1, someArguments(random, rules))
+		for _, other := range []uint32{architecture + 1, unix.AUDIT_ARCH_I386, unix.AUDIT_ARCH_ARM, 0} {
+			ask(call, other, someArguments(random, rules))
+		}
 		ask(call|0x40000000, architecture, someArguments(random, rules))
 		ask(call|0x80000000, architecture, someArguments(random, rules))
+		ask(^call, architecture, someArguments(random, rules))
 	}
 }
 
