@@ -13,9 +13,9 @@ import (
 	"boxer.dev/internal/wasm"
 )
 
-// Machine code is nothing that the Go runtime could interrupt: while it goes round a loop without a call to the host, a
-// garbage collection waits for it, and with it every other goroutine. So programs are rewritten to call the host now and then
-// (wasm.Metered), and here is what they call.
+// Machine code is nothing that the Go runtime could interrupt: without a call to the host it goes round a loop for ever, and
+// with wazero as it is a garbage collection waits for it, and every other goroutine for that. So programs are rewritten to call
+// the host now and then (wasm.Metered), and here is what they call.
 
 // metering is what a program counts.
 type metering byte
@@ -58,7 +58,8 @@ func (s *sandbox) metering() metering {
 
 const (
 	// tickSlice is how many ticks a program may take before it calls: 40 µs of Python, where a turn of the interpreter's loop counts
-	// for its longest way, 160 ticks. A call takes 130 ns. A garbage collection waits for it, the end of a run does not: see urge.
+	// for its longest way, 160 ticks. A call takes 130 ns. With wazero as it is a garbage
+	// collection waits for it (docs/rationale.md); the end of a run does not: see urge.
 	tickSlice = 250_000
 	fuelSlice = 2_000_000 // and how many instructions
 )
