@@ -41,24 +41,24 @@ func (b *Box) Prepare(ctx context.Context, c *Cmd, all bool) error {
 }
 
 // lookup finds what a run of c would start, once it is granted what it needs. The sandbox is to be closed.
-func (b *Box) lookup(c *Cmd, granted func(*Cmd) (*Cmd, error)) (s *sandbox, found executable, err error) {
-	if c, err = granted(c); err != nil {
-		return nil, found, err
+func (b *Box) lookup(c *Cmd, granted func(*Cmd) (*Cmd, error)) (*sandbox, executable, error) {
+	c, err := granted(c)
+	if err != nil {
+		return nil, executable{}, err
 	}
-	if s, err = b.sandbox(c); err != nil {
-		return nil, found, err
+	s, err := b.sandbox(c)
+	if err != nil {
+		return nil, executable{}, err
 	}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
 	first, err := b.command(s, c)
 	if err != nil {
-		return nil, found, err
+		return nil, executable{}, errors.Join(err, s.close())
 	}
-	found, err = s.find(&first)
-	return s, found, err
+	found, err := s.find(&first)
+	if err != nil {
+		return nil, executable{}, errors.Join(err, s.close())
+	}
+	return s, found, nil
 }
 
 // startsOthers reports whether it is the shell or a utility.

@@ -89,6 +89,26 @@ func TestRunIsLikeOneInThisProcess(t *testing.T) {
 	}
 }
 
+// A worker that is started for a run which cannot even begin says why, and has the next one.
+func TestFailureComesFirst(t *testing.T) {
+	for name, c := range map[string]runtime.Cmd{
+		"no command":   {},
+		"unknown user": {Args: []string{"true"}, User: "nemo"},
+		"not found":    {Args: []string{"gcc"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, box := newPool(t, &Pool{Workers: 1}), newBox(t)
+			failing := c
+			if got := runtime.ResultOf(p.Run(t.Context(), box, &failing)); got.Outcome == runtime.OutcomeKilled || got.Outcome == runtime.OutcomeOK {
+				t.Errorf("the run ended as %+v", got)
+			}
+			if err := p.Run(t.Context(), box, &runtime.Cmd{Args: []string{"true"}}); err != nil {
+				t.Errorf("the next one: %v", err)
+			}
+		})
+	}
+}
+
 // Files that are standard streams are passed on: what a worker writes to them takes no detour.
 func TestFilesArePassed(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
