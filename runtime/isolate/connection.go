@@ -23,6 +23,9 @@ type link interface {
 	receiveFrame(p []byte, wanted bool) (n int, files []*os.File, err error)
 	// patience bounds how long receiveFrame waits, where the platform can: then it is errImpatient. 0: no bound.
 	patience(d time.Duration) error
+	// watch has the next receiveFrame look again and again for that long, where the platform can, before it waits. One that is
+	// blocked in the system finds its processor asleep when its frame comes.
+	watch(d time.Duration)
 	Close() error
 }
 

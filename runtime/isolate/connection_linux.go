@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	goruntime "runtime"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ type socket struct {
 	raw    syscall.RawConn
 	blocks bool          // a thread waits, not Go's poller
 	limit  time.Duration // of the poller's waiting; 0: none
+	eager  time.Duration // see watch
 	oob    [64]byte      // for the descriptors of three standard streams
 }
 
@@ -42,6 +44,8 @@ func (s *socket) patience(d time.Duration) (err error) {
 	})
 	return errors.Join(controlled, err)
 }
+
+func (s *socket) watch(d time.Duration) { s.eager = d }
 
 // Close ends both directions, and whoever waits for one.
 func (s *socket) Close() error { return s.file.Close() }
@@ -90,6 +94,10 @@ func (s *socket) receiveFrame(p []byte, wanted bool) (n int, files []*os.File, e
 	var rights int
 	var received error
 	err = s.raw.Read(func(fd uintptr) bool {
+		if s.eager > 0 {
+			look(fd, s.eager)
+			s.eager = 0
+		}
 		for {
 			if wanted {
 				n, rights, _, _, received = unix.Recvmsg(int(fd), p, s.oob[:], unix.MSG_CMSG_CLOEXEC)
@@ -114,6 +122,18 @@ func (s *socket) receiveFrame(p []byte, wanted bool) (n int, files []*os.File, e
 		files, err = receivedFiles(s.oob[:rights])
 	}
 	return n, files, err
+}
+
+// look waits for a frame without sleep, for so long. Whatever else there is to do, in this process or another, goes first.
+func look(fd uintptr, d time.Duration) {
+	one := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for until := time.Now().Add(d); time.Now().Before(until); {
+		if ready, err := unix.Poll(one, 0); ready > 0 || err != nil && err != unix.EINTR {
+			return
+		}
+		goruntime.Gosched()
+		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+	}
 }
 
 func receivedFiles(oob []byte) ([]*os.File, error) {

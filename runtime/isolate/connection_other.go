@@ -52,6 +52,9 @@ func (p *pipes) receiveFrame(b []byte, _ bool) (int, []*os.File, error) {
 // patience has no bound: workers do not hold output back here.
 func (p *pipes) patience(time.Duration) error { return nil }
 
+// watch does nothing: what waits for pipes is Go's scheduler.
+func (p *pipes) watch(time.Duration) {}
+
 // connect makes the worker's end the standard streams of a process that is about to start. close is for that end, once it
 // has.
 func connect(command *exec.Cmd, _ bool) (l line, close func(), err error) {

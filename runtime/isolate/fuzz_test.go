@@ -17,6 +17,7 @@ type script struct{ frames [][]byte }
 
 func (s *script) sendFrame(byte, []byte, []*os.File) error { return nil }
 func (s *script) patience(time.Duration) error             { return nil }
+func (s *script) watch(time.Duration)                      {}
 func (s *script) Close() error                             { return nil }
 func (s *script) receiveFrame(p []byte, _ bool) (int, []*os.File, error) {
 	if len(s.frames) == 0 {

@@ -49,6 +49,7 @@ type Pool struct {
 
 	compileTime time.Duration // in place of the usual one
 
+	running atomic.Int32 // runs
 	serial  atomic.Int64 // of what workers were asked for, and of sessions
 	mutex   sync.Mutex
 	classes map[classKey]*class
@@ -134,6 +135,8 @@ func (p *Pool) Run(ctx context.Context, b Box, c *runtime.Cmd) error {
 	if err != nil {
 		return err
 	}
+	alone := p.running.Add(1) == 1 && !p.Busy && goruntime.NumCPU() > 1
+	defer p.running.Add(-1)
 	taught := 0
 	for range p.most() + 2 {
 		w, err := p.acquire(ctx, class, ask)
@@ -141,7 +144,7 @@ func (p *Pool) Run(ctx context.Context, b Box, c *runtime.Cmd) error {
 			return err
 		}
 		w.given++
-		x := exchange{worker: w, command: c, margin: p.Margin, request: ask}
+		x := exchange{worker: w, command: c, margin: p.Margin, request: ask, alone: alone}
 		err = x.run(ctx, message, files)
 		p.release(w)
 		switch {
