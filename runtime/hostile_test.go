@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	goruntime "runtime"
 	"slices"
 	"strings"
@@ -71,7 +72,18 @@ func constant(n int) []byte {
 	return append(encoded, byte(n))
 }
 
-// busy are programs that never end once they have told that they are where they want to be.
+// returning calls itself that often, tells it where that ends, and does something each time that a call returns, on its argument.
+func returning(times int, then ...byte) sections {
+	return telling([][]byte{typeTake}, []byte{2},
+		bodyOf(nil, []byte{0x41}, constant(times), []byte{0x10, 2}),
+		bodyOf(nil, []byte{0x20, 0, 0x45, 0x04, 0x40}, tells, []byte{0x05, 0x20, 0, 0x41, 1, 0x6b, 0x10, 2, 0x0b}, then))
+}
+
+// misses waits for memory, without a loop or a call: its argument becomes a + b * that + what is at that, modulo 256 MiB.
+var misses = slices.Concat([]byte{0x20, 0, 0x41}, constant(1664525), []byte{0x6c, 0x41}, constant(1013904223),
+	[]byte{0x6a, 0x22, 0, 0x41}, constant(256<<20-4), []byte{0x71, 0x28, 2, 0, 0x20, 0, 0x6a, 0x21, 0})
+
+// busy are programs that do not end, or not for long, once they have told that they are where they want to be.
 func busy() map[string][]byte {
 	stay := slices.Concat(tells, forever)
 	return map[string][]byte{
@@ -81,17 +93,43 @@ func busy() map[string][]byte {
 	}
 }
 
+// obstinates are programs that take very long to come by where they could be stopped: ten seconds and more.
+func obstinates() map[string][]byte {
+	misses := returning(300_000, bytes.Repeat(misses, 1200)...)
+	misses[wasm.SectionMemory] = vector(append([]byte{0}, constant(4096)...))
+	start := maps.Clone(misses)
+	start[wasm.SectionStart] = []byte{1}
+	return map[string][]byte{
+		"calls that return": misses.module(),
+		"a start function":  start.module(),
+	}
+}
+
 // Where programs are deep in their calls they are stopped like others, and a garbage collection does not wait for them.
-func TestDeepProgramsAreStopped(t *testing.T) {
-	for name, module := range busy() {
+func TestDeepProgramsAreStopped(t *testing.T) { testAreStopped(t, busy()) }
+
+// Those that do not come by a place where they would be are stopped where they are.
+func TestObstinateProgramsAreStopped(t *testing.T) {
+	if engineVersion() == upstream(engineVersion()) {
+		t.Skip("boxer is built without the patches of internal/wazero")
+	}
+	if goruntime.GOOS != "linux" {
+		t.Skip("machine code can be interrupted on Linux only")
+	}
+	testAreStopped(t, obstinates())
+}
+
+func testAreStopped(t *testing.T, programs map[string][]byte) {
+	for name, module := range programs {
 		t.Run(name, func(t *testing.T) {
 			b := newBox(t, map[string]string{"/p": string(module)}, v1.Config{})
-			for range 2 {
+			for _, c := range []Cmd{{}, {CountFuel: true}} {
 				told := newTrigger("x")
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				done := make(chan error, 1)
-				go func() { done <- b.Run(ctx, &Cmd{Args: []string{"/p"}, Stdout: told}) }()
+				c.Args, c.Stdout = []string{"/p"}, told
+				go func() { done <- b.Run(ctx, &c) }()
 				select {
 				case <-told.pulled:
 				case err := <-done:
@@ -181,7 +219,9 @@ func TestExceptionsAreRefused(t *testing.T) {
 // BenchmarkCancel is how long a run goes on after its context has ended, where the program has made its end hard: the median, and the
 // longest.
 func BenchmarkCancel(b *testing.B) {
-	for name, module := range busy() {
+	programs := busy()
+	maps.Copy(programs, obstinates())
+	for name, module := range programs {
 		b.Run(name, func(b *testing.B) {
 			box := newBox(b, map[string]string{"/p": string(module)}, v1.Config{})
 			benchmarkCancel(b, box, "/p")

@@ -146,17 +146,23 @@ func (t *tank) drain(i *instance) {
 }
 
 // urge makes a program that counts ticks look at its context as soon as that has ended, not only at the end of its slice: what
-// it has left is taken from it, and again while it goes on, for it may just have been counting. That lasts until stop is
-// called, which waits for it.
+// it has left is taken from it, and again while it goes on, for it may just have been counting. One that does not look is
+// interrupted wherever it is, if the engine can do that. That lasts until stop is called, which waits for it.
 func (i *instance) urge(ctx context.Context) (stop func()) {
-	if i.counter == nil || i.counter.Type() != api.ValueTypeI32 {
+	if i.counter == nil {
 		return func() {}
 	}
 	stopped, idle := make(chan struct{}), make(chan struct{})
 	forget := context.AfterFunc(ctx, func() {
 		defer close(idle)
+		since := time.Now()
 		for pause := firstUrge; ; pause = min(2*pause, lastUrge) {
-			setCounter(i.counter, api.EncodeI32(-1))
+			if i.counter.Type() == api.ValueTypeI32 {
+				setCounter(i.counter, api.EncodeI32(-1))
+			}
+			if time.Since(since) >= obstinate {
+				i.interrupt()
+			}
 			select {
 			case <-stopped:
 				return
@@ -184,11 +190,19 @@ func setCounter(counter api.MutableGlobal, value uint64) (was uint64) {
 	return was
 }
 
-// How long a program that has been urged is left alone.
+// How long a program that has been urged is left alone, and after what time it is interrupted.
 const (
 	firstUrge = 20 * time.Microsecond
 	lastUrge  = 5 * time.Millisecond
+	obstinate = 2 * time.Millisecond
 )
+
+// interrupt ends the program's call if it is in machine code, which wazero as it is cannot do: internal/wazero/patches.
+func (i *instance) interrupt() {
+	if m, ok := i.module.(interface{ Interrupt() }); ok {
+		m.Interrupt()
+	}
+}
 
 // stopCounting leaves the instance with nothing to use up: it asks for more as soon as it runs again.
 func (i *instance) stopCounting() {

@@ -35,7 +35,8 @@ const (
 	// functions have one; the higher, the more tests are between calls of functions that have none.
 	shortCall = 2000
 	// unwind is how many may follow a call that may be recursive. Where recursion ends, as many calls return as the stack
-	// can hold, and each goes on for so long: there can be some million of them, of functions made for that.
+	// can hold, and each goes on for so long: there can be some hundred thousands of them, of functions made for that, which it takes
+	// an interrupt from outside to end.
 	unwind = 20_000
 )
 

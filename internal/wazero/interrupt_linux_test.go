@@ -1,0 +1,157 @@
+//go:build amd64 || arm64
+
+package wazero_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	goruntime "runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// endless is a module whose function f never ends: it goes round, calls itself as deep as that goes, or moves memory.
+func endless(f ...byte) []byte {
+	code := slices.Concat([]byte{0}, f, []byte{0x0b})
+	return slices.Concat([]byte("\x00asm\x01\x00\x00\x00"),
+		section(1, vector([]byte{0x60, 0, 0})),
+		section(3, []byte{1, 0}),
+		section(5, []byte{1, 0, 16}),
+		section(7, vector(append(text("f"), 0, 0))),
+		section(10, vector(sized(code))))
+}
+
+func interrupt(m api.Module) { m.(interface{ Interrupt() }).Interrupt() }
+
+// untilDone interrupts an instance until its call is over.
+func untilDone(m api.Module, done <-chan error) error {
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(time.Millisecond):
+			interrupt(m)
+		}
+	}
+}
+
+// A call that would never end does, with the error of its context if that has ended.
+func TestInterruptEndsWhatNeverEnds(t *testing.T) {
+	needPatches(t)
+	ctx := t.Context()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler())
+	defer r.Close(ctx)
+	for name, module := range map[string][]byte{
+		"loop": endless(0x03, 0x40, 0x0c, 0, 0x0b),
+		"memory": endless(0x03, 0x40, 0x41, 1, 0x41, 0, 0x41, 0xff, 0xff, 0x3f, 0xfc, 0x0a, 0, 0, // loop memory.copy of a MB
+			0x0c, 0, 0x0b),
+		"growing": endless(0x03, 0x40, 0x41, 0, 0x40, 0, 0x1a, 0x0c, 0, 0x0b), // loop memory.grow by nothing
+	} {
+		t.Run(name, func(t *testing.T) {
+			compiled, err := r.CompileModule(ctx, module)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, canceled := range []bool{false, true} {
+				m, err := r.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				running, cancel := context.WithCancel(ctx)
+				done := make(chan error)
+				go func() {
+					_, err := m.ExportedFunction("f").Call(running)
+					done <- err
+				}()
+				if canceled {
+					cancel()
+				}
+				if err := untilDone(m, done); err == nil || errors.Is(err, context.Canceled) != canceled {
+					t.Errorf("it ended with %v", err)
+				}
+				cancel()
+				interrupt(m) // nothing goes on
+				if err := m.Close(ctx); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// TestInterruptLeavesOthersAlone interrupts calls at any moment: while they go deep, call the host, have their stack moved, and end. Calls
+// of the same module beside them, and what a call gives that came to its end before, are as they would be.
+func TestInterruptLeavesOthersAlone(t *testing.T) {
+	needPatches(t)
+	const locals, rounds = 3, 150
+	r := withBottom(t)
+	compiled, err := r.CompileModule(t.Context(), recursion(locals))
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance := func() api.Module {
+		m, err := r.InstantiateModule(t.Context(), compiled, wazero.NewModuleConfig().WithName(""))
+		if err != nil {
+			t.Error(err)
+		}
+		return m
+	}
+	var victims, others sync.WaitGroup
+	over := make(chan struct{})
+	for seed := range uint64(2) {
+		others.Go(func() {
+			m, dice := instance(), rand.New(rand.NewPCG(seed, 2))
+			for {
+				select {
+				case <-over:
+					return
+				default:
+					goDeep(t, dice, m.ExportedFunction("f"), locals)
+				}
+			}
+		})
+	}
+	var interrupted int
+	var counting sync.Mutex
+	for seed := range uint64(2) {
+		victims.Go(func() {
+			dice := rand.New(rand.NewPCG(seed, 3))
+			for range rounds {
+				m, depth := instance(), 1+dice.Uint64N(100_000)
+				b := bottom{locals: locals, then: []uint64{dice.Uint64N(1000), dice.Uint64N(20_000)}}
+				done := make(chan error)
+				go func() {
+					results, err := m.ExportedFunction("f").Call(context.WithValue(t.Context(), bottomKey{}, b), depth, 1)
+					if err == nil && results[0] != b.want(depth, 1) {
+						t.Errorf("f(%d) gave %d, not %d", depth, results[0], b.want(depth, 1))
+					}
+					done <- err
+				}()
+				time.Sleep(time.Duration(dice.IntN(2000)) * time.Microsecond)
+				if untilDone(m, done) != nil {
+					counting.Lock()
+					interrupted++
+					counting.Unlock()
+				}
+				if dice.IntN(10) == 0 {
+					goruntime.GC()
+				}
+				if err := m.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	victims.Wait()
+	close(over)
+	others.Wait()
+	if interrupted == 0 || interrupted == 2*rounds {
+		t.Errorf("%d of %d calls were interrupted", interrupted, 2*rounds)
+	}
+}

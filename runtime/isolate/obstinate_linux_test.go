@@ -1,0 +1,56 @@
+package isolate
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"testing"
+	"time"
+
+	"boxer.dev/runtime"
+)
+
+// A program in a worker that would take long to come by where it could be stopped is stopped where it is: that needs files and
+// system calls that the walls must leave. The worker is not lost.
+func TestObstinateProgramIsStopped(t *testing.T) {
+	p, box := newPool(t, &Pool{Workers: 1, Margin: time.Minute}), newBox(t)
+	loop := runtime.Cmd{Args: []string{"/p"}, Files: []runtime.File{{Path: "/p", Data: returning(300_000)}}}
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		c := loop
+		if got := runtime.ResultOf(p.Run(ctx, box, &c)); got.Outcome != runtime.OutcomeTimeout {
+			t.Errorf("it ended as %+v", got)
+		}
+	}
+	if len(p.open) != 1 {
+		t.Errorf("%d workers are left", len(p.open))
+	}
+}
+
+// returning is a program that calls itself that often, and has more to do after each call than any program that was not made for it.
+func returning(times int) []byte {
+	number := func(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
+	sized := func(b ...byte) []byte { return append(number(len(b)), b...) }
+	section := func(id byte, contents ...[]byte) []byte {
+		return append([]byte{id}, sized(slices.Concat(contents...)...)...)
+	}
+	// local 0 = local 0 * 1664525 + 1013904223 + memory[that % 256 MiB], which waits for memory each time
+	step := []byte("\x20\x00\x41\x8d\xcc\xe5\x00\x6c\x41\xdf\xe6\xbb\xe3\x03\x6a\x22\x00\x41\xfc\xff\xff\xff\x00\x71\x28\x02\x00\x20\x00\x6a\x21\x00")
+	f := slices.Concat([]byte("\x00\x20\x00\x04\x40\x20\x00\x41\x01\x6b\x10\x01\x0b"), slices.Repeat(step, 1200), []byte{0x0b})
+	start := slices.Concat([]byte("\x00\x41"), signed(times), []byte("\x10\x01\x0b"))
+	return slices.Concat([]byte("\x00asm\x01\x00\x00\x00"),
+		section(1, []byte("\x02\x60\x00\x00\x60\x01\x7f\x00")),
+		section(3, []byte("\x02\x00\x01")),
+		section(5, []byte("\x01\x00"), number(4096)),
+		section(7, []byte("\x01\x06_start\x00\x00")),
+		section(10, []byte{2}, sized(start...), sized(f...)))
+}
+
+// signed is a number that is not negative, as i32.const has it.
+func signed(n int) (encoded []byte) {
+	for ; n >= 0x40; n >>= 7 {
+		encoded = append(encoded, byte(n)|0x80)
+	}
+	return append(encoded, byte(n))
+}
