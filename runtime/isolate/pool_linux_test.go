@@ -83,7 +83,7 @@ func TestRunIsLikeOneInThisProcess(t *testing.T) {
 				outputs[i] = out.String() + "|" + errors.String()
 			}
 			if outputs[0] != outputs[1] || results[0] != results[1] {
-				t.Errorf("in this process %q, %+v;\nin a worker %q, %+v", outputs[0], results[0], outputs[1], results[1])
+				t.Errorf("in this process %.500q, %+v;\nin a worker %.500q, %+v", outputs[0], results[0], outputs[1], results[1])
 			}
 		})
 	}
