@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"maps"
+	"io"
 	goruntime "runtime"
 	"slices"
 	"strings"
@@ -93,22 +93,30 @@ func busy() map[string][]byte {
 	}
 }
 
-// obstinates are programs that take very long to come by where they could be stopped: ten seconds and more.
-func obstinates() map[string][]byte {
-	misses := returning(300_000, bytes.Repeat(misses, 1200)...)
-	misses[wasm.SectionMemory] = vector(append([]byte{0}, constant(4096)...))
-	start := maps.Clone(misses)
-	start[wasm.SectionStart] = []byte{1}
-	return map[string][]byte{
-		"calls that return": misses.module(),
-		"a start function":  start.module(),
-	}
+// obstinate is a program that takes very long to come by where it could be stopped, in whatever it is called for: ten seconds and more.
+func obstinate() []byte {
+	s := returning(300_000, bytes.Repeat(misses, 1200)...)
+	s[wasm.SectionMemory] = vector(append([]byte{0}, constant(4096)...))
+	s[wasm.SectionExport] = vector(exportFunc("_start", 1), exportFunc(exportInitialize, 1), exportFunc(exportOpen, 1))
+	return s.module()
+}
+
+// obstinateStart is one that does so before it has begun.
+func obstinateStart() []byte {
+	s := returning(300_000, bytes.Repeat(misses, 1200)...)
+	s[wasm.SectionMemory] = vector(append([]byte{0}, constant(4096)...))
+	s[wasm.SectionStart] = []byte{1}
+	return s.module()
 }
 
 // Where programs are deep in their calls they are stopped like others, and a garbage collection does not wait for them.
-func TestDeepProgramsAreStopped(t *testing.T) { testAreStopped(t, busy()) }
+func TestDeepProgramsAreStopped(t *testing.T) {
+	for name, module := range busy() {
+		t.Run(name, func(t *testing.T) { testIsStopped(t, module, (*Box).Run) })
+	}
+}
 
-// Those that do not come by a place where they would be are stopped where they are.
+// Programs that do not come by a place where they would be stopped are stopped where they are.
 func TestObstinateProgramsAreStopped(t *testing.T) {
 	if engineVersion() == upstream(engineVersion()) {
 		t.Skip("boxer is built without the patches of internal/wazero")
@@ -116,32 +124,38 @@ func TestObstinateProgramsAreStopped(t *testing.T) {
 	if goruntime.GOOS != "linux" {
 		t.Skip("machine code can be interrupted on Linux only")
 	}
-	testAreStopped(t, obstinates())
+	for name, c := range map[string]struct {
+		module []byte
+		run    func(*Box, context.Context, *Cmd) error
+	}{
+		"in a run":              {obstinate(), (*Box).Run},
+		"when they begin":       {obstinateStart(), (*Box).Run},
+		"when captured":         {obstinate(), func(b *Box, ctx context.Context, c *Cmd) error { _, err := b.Capture(ctx, c, io.Discard); return err }},
+		"when a session begins": {obstinate(), func(b *Box, ctx context.Context, c *Cmd) error { _, err := b.Session(ctx, c); return err }},
+	} {
+		t.Run(name, func(t *testing.T) { testIsStopped(t, c.module, c.run) })
+	}
 }
 
-func testAreStopped(t *testing.T, programs map[string][]byte) {
-	for name, module := range programs {
-		t.Run(name, func(t *testing.T) {
-			b := newBox(t, map[string]string{"/p": string(module)}, v1.Config{})
-			for _, c := range []Cmd{{}, {CountFuel: true}} {
-				told := newTrigger("x")
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				done := make(chan error, 1)
-				c.Args, c.Stdout = []string{"/p"}, told
-				go func() { done <- b.Run(ctx, &c) }()
-				select {
-				case <-told.pulled:
-				case err := <-done:
-					t.Fatalf("it did not get there: %v", err)
-				}
-				goruntime.GC()
-				cancel()
-				if err := <-done; ResultOf(err).Outcome != OutcomeKilled {
-					t.Error(err)
-				}
-			}
-		})
+func testIsStopped(t *testing.T, module []byte, run func(*Box, context.Context, *Cmd) error) {
+	b := newBox(t, map[string]string{"/p": string(module)}, v1.Config{})
+	for _, c := range []Cmd{{}, {CountFuel: true}} {
+		told := newTrigger("x")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := make(chan error, 1)
+		c.Args, c.Stdout = []string{"/p"}, told
+		go func() { done <- run(b, ctx, &c) }()
+		select {
+		case <-told.pulled:
+		case err := <-done:
+			t.Fatalf("it did not get there: %v", err)
+		}
+		goruntime.GC()
+		cancel()
+		if err := <-done; ResultOf(err).Outcome != OutcomeKilled {
+			t.Error(err)
+		}
 	}
 }
 
@@ -220,7 +234,7 @@ func TestExceptionsAreRefused(t *testing.T) {
 // longest.
 func BenchmarkCancel(b *testing.B) {
 	programs := busy()
-	maps.Copy(programs, obstinates())
+	programs["obstinate"], programs["obstinate start"] = obstinate(), obstinateStart()
 	for name, module := range programs {
 		b.Run(name, func(b *testing.B) {
 			box := newBox(b, map[string]string{"/p": string(module)}, v1.Config{})

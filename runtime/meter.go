@@ -160,7 +160,7 @@ func (i *instance) urge(ctx context.Context) (stop func()) {
 			if i.counter.Type() == api.ValueTypeI32 {
 				setCounter(i.counter, api.EncodeI32(-1))
 			}
-			if time.Since(since) >= obstinate {
+			if time.Since(since) >= patience {
 				i.interrupt()
 			}
 			select {
@@ -194,7 +194,7 @@ func setCounter(counter api.MutableGlobal, value uint64) (was uint64) {
 const (
 	firstUrge = 20 * time.Microsecond
 	lastUrge  = 5 * time.Millisecond
-	obstinate = 2 * time.Millisecond
+	patience  = 2 * time.Millisecond
 )
 
 // interrupt ends the program's call if it is in machine code, which wazero as it is cannot do: internal/wazero/patches.

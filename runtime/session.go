@@ -208,11 +208,21 @@ func (s *Session) beginWith(ctx context.Context, module source, image *memory.Im
 		i.close()
 		return false, notForSessions(s.path)
 	}
-	if served, err := i.serve(ctx); !served || err != nil {
+	served, err = i.open(ctx)
+	if !served {
 		s.program.release(i, s.sandbox.engine.options, nil)
 		return false, err
 	}
 	s.live, s.image = i, image
+	return true, err
+}
+
+// open makes the instance ready to execute something, if it serves the session.
+func (i *instance) open(ctx context.Context) (served bool, err error) {
+	defer i.urge(ctx)()
+	if served, err := i.serve(ctx); !served {
+		return false, err
+	}
 	if i.initialize != nil {
 		if _, err := i.initialize.Call(ctx); err != nil {
 			return true, err

@@ -67,7 +67,9 @@ func (s *Session) copyOf(ctx context.Context, from *instance) error {
 	}
 	s.live = i
 	if forked := i.module.ExportedFunction(exportForked); forked != nil {
+		stop := i.urge(ctx)
 		_, err = forked.Call(ctx)
+		stop()
 	}
 	return err
 }
