@@ -16,7 +16,7 @@ func exprMain(c *call) int {
 		c.missingOperand(nil)
 		return statusUsage
 	}
-	e := &exprParser{args: args}
+	e := &exprParser{args: args, stopped: c.stopped}
 	v, err := e.binary(0)
 	if err == nil && len(e.args) > 0 {
 		err = errors.New("syntax error: unexpected argument " + quote(e.args[0]))
@@ -48,8 +48,9 @@ func exprNumber(s string) (*big.Int, bool) {
 }
 
 type exprParser struct {
-	args  []string
-	depth int
+	args    []string
+	depth   int
+	stopped func() bool
 }
 
 // exprLevels are the operators of expr from the loosest to the tightest.
@@ -65,7 +66,7 @@ func (e *exprParser) binary(level int) (string, error) {
 		e.args = e.args[1:]
 		var right string
 		if right, err = e.binary(level + 1); err == nil {
-			left, err = exprApply(left, op, right)
+			left, err = e.apply(left, op, right)
 		}
 	}
 	return left, err
@@ -114,7 +115,7 @@ func (e *exprParser) primary() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return exprMatch(s, re)
+		return e.regex(s, re)
 	}
 	return word, nil
 }
@@ -133,7 +134,7 @@ func (e *exprParser) substr() (string, error) {
 	return string(runes[from : from+min(length.Int64(), int64(len(runes))-from)]), nil
 }
 
-func exprApply(x, op, y string) (string, error) {
+func (e *exprParser) apply(x, op, y string) (string, error) {
 	switch op {
 	case "|":
 		if !exprFalse(x) {
@@ -149,7 +150,7 @@ func exprApply(x, op, y string) (string, error) {
 		}
 		return x, nil
 	case ":":
-		return exprMatch(x, y)
+		return e.regex(x, y)
 	}
 	a, aok := exprNumber(x)
 	b, bok := exprNumber(y)
@@ -189,9 +190,9 @@ func exprArithmetic(a *big.Int, op string, b *big.Int) (string, error) {
 	return r.Rem(a, b).String(), nil
 }
 
-// exprMatch is STRING : REGEX, anchored at the start: the first group, or the length of the match.
-func exprMatch(s, pattern string) (string, error) {
-	re, err := compileRegex(pattern, regexOptions{})
+// regex is STRING : REGEX, anchored at the start: the first group, or the length of the match.
+func (e *exprParser) regex(s, pattern string) (string, error) {
+	re, err := compileRegex(pattern, regexOptions{stopped: e.stopped})
 	if err != nil {
 		return "", err
 	}

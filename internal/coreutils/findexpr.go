@@ -248,7 +248,7 @@ func findRegexType(p *findParser, _, arg string) (findExpr, error) {
 }
 
 func findRegex(p *findParser, name, arg string) (findExpr, error) {
-	re, err := compileRegex(arg, regexOptions{extended: p.extended, fold: name == "-iregex", line: true})
+	re, err := compileRegex(arg, regexOptions{extended: p.extended, fold: name == "-iregex", line: true, stopped: p.stopped})
 	if err != nil {
 		return nil, err
 	}

@@ -143,11 +143,14 @@ func (g *grep) options(opts []option) (patterns []string, given, ok bool) {
 
 func (g *grep) compile(patterns []string) error {
 	opt := regexOptions{extended: g.syntax == 'E' || g.syntax == 'P', literal: g.syntax == 'F', fold: set(g.o, "i") || set(g.o, "y"),
-		word: set(g.o, "w"), line: set(g.o, "x")}
+		word: set(g.o, "w"), line: set(g.o, "x"), stopped: g.stopped}
 	if opt.line {
 		opt.word = false
 	}
 	for _, p := range patterns {
+		if g.stopped() {
+			break
+		}
 		if g.syntax == 'P' {
 			re, err := compilePerl(p, opt)
 			if err != nil {
@@ -412,7 +415,7 @@ func (s *grepFile) prefix(sep byte, number int, offset int64) {
 
 // only shows the matching parts, from left to right and the longest first.
 func (s *grepFile) only(line []byte) {
-	for at := 0; at <= len(line); {
+	for at := 0; at <= len(line) && !s.stopped(); {
 		var best []int
 		for _, re := range s.exprs {
 			m := re.matchAt(line, at)

@@ -2,8 +2,11 @@ package coreutils
 
 import (
 	"errors"
+	"io"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // POSIX regular expressions for sed, grep, find and expr.
@@ -21,6 +24,8 @@ type regexOptions struct {
 	escapes   bool // sed's \n, \t, \xHH, also in brackets
 	word      bool // grep -w
 	line      bool // grep -x
+
+	stopped func() bool // tells that nobody wants the match any more; nil: never
 }
 
 // regex is a compiled expression.
@@ -30,8 +35,17 @@ type regex struct {
 	tree   regexNode
 	opt    regexOptions
 	word   bool
-	steps  int // that the last backtracking match took
+	steps  int  // that the last backtracking match took
+	size   int  // about how many states it has
+	starts bool // it tells the start of a text
 }
+
+const (
+	// maxRegexSize bounds the time that compiling takes: some 20 ms.
+	maxRegexSize = 50_000
+	// longMatch is how many states times bytes package regexp, which cannot be stopped, goes through at once: some milliseconds' work.
+	longMatch = 1 << 18
+)
 
 var errTooComplex = errors.New("regular expression is too complex")
 
@@ -46,7 +60,10 @@ func compileRegex(pattern string, opt regexOptions) (*regex, error) {
 			return nil, err
 		}
 	}
-	r := &regex{groups: p.groups, tree: tree, opt: opt, word: opt.word}
+	r := &regex{groups: p.groups, tree: tree, opt: opt, word: opt.word, size: tree.size(), starts: tree.tellsStart()}
+	if r.size > maxRegexSize {
+		return nil, errInvalid("Regular expression too big")
+	}
 	if p.backtrack {
 		if opt.line {
 			r.tree = inSequence(regexNode{kind: nodeBufStart}, tree, regexNode{kind: nodeBufEnd})
@@ -83,6 +100,25 @@ func compileRegex(pattern string, opt regexOptions) (*regex, error) {
 	return r, nil
 }
 
+// size is about how many states a regular expression has, at most a little more than maxRegexSize.
+func (n *regexNode) size() int {
+	size := 1
+	for i := range n.subs {
+		if size += n.subs[i].size(); size > maxRegexSize {
+			return size
+		}
+	}
+	return size * max(1, n.min, n.max)
+}
+
+// tellsStart reports whether what n matches depends on whether a text starts there.
+func (n *regexNode) tellsStart() bool {
+	if n.kind == nodeBOL || n.kind == nodeBufStart {
+		return true
+	}
+	return slices.ContainsFunc(n.subs, func(s regexNode) bool { return s.tellsStart() })
+}
+
 // literalTree is the tree of grep -F.
 func literalTree(pattern string) regexNode {
 	alt := regexNode{kind: nodeAlt}
@@ -100,10 +136,13 @@ func inSequence(nodes ...regexNode) regexNode { return regexNode{kind: nodeSeq, 
 
 // matches reports whether s holds a match.
 func (r *regex) matches(s []byte) bool {
-	if r.re != nil {
-		return r.re.Match(s)
+	switch {
+	case r.re == nil:
+		return r.matchAt(s, 0) != nil
+	case r.long(s):
+		return r.re.MatchReader(&stoppable{s: s, stopped: r.opt.stopped})
 	}
-	return r.matchAt(s, 0) != nil
+	return r.re.Match(s)
 }
 
 // matchAt returns the indices of the first match that starts at from or later, with its groups, or nil.
@@ -112,19 +151,13 @@ func (r *regex) matchAt(s []byte, from int) []int {
 	case r.re == nil:
 		return r.backtrackFrom(s, from)
 	case r.word:
-		m := r.re.FindSubmatchIndex(s[from:])
+		m := r.first(s[from:])
 		if m == nil {
 			return nil
 		}
-		m = append([]int(nil), m[2:]...)
-		for i := range m {
-			if m[i] >= 0 {
-				m[i] += from
-			}
-		}
-		return m
-	case from == 0:
-		return r.re.FindSubmatchIndex(s)
+		return shifted(append([]int(nil), m[2:]...), from)
+	case from == 0 || !r.starts:
+		return shifted(r.first(s[from:]), from)
 	}
 	for _, m := range r.re.FindAllSubmatchIndex(s, -1) {
 		if m[0] >= from {
@@ -134,14 +167,52 @@ func (r *regex) matchAt(s []byte, from int) []int {
 	return nil
 }
 
+// first returns the first match in s.
+func (r *regex) first(s []byte) []int {
+	if r.long(s) {
+		return r.re.FindReaderSubmatchIndex(&stoppable{s: s, stopped: r.opt.stopped})
+	}
+	return r.re.FindSubmatchIndex(s)
+}
+
+func (r *regex) isStopped() bool { return r.opt.stopped != nil && r.opt.stopped() }
+
+func (r *regex) long(s []byte) bool { return r.opt.stopped != nil && len(s) > longMatch/max(1, r.size) }
+
+// stoppable reads a text that ends when nobody wants the match any more.
+type stoppable struct {
+	s       []byte
+	at      int
+	stopped func() bool
+}
+
+func (r *stoppable) ReadRune() (char rune, size int, err error) {
+	if r.at == len(r.s) || r.stopped() {
+		return 0, 0, io.EOF
+	}
+	char, size = utf8.DecodeRune(r.s[r.at:])
+	r.at += size
+	return char, size, nil
+}
+
+// shifted adds to the indices of a match.
+func shifted(m []int, by int) []int {
+	for i := range m {
+		if m[i] >= 0 {
+			m[i] += by
+		}
+	}
+	return m
+}
+
 // all returns up to n successive matches (n < 0: all). An empty match next to the one before does not count.
 func (r *regex) all(s []byte, n int) [][]int {
-	if r.re != nil && !r.word {
+	if r.re != nil && !r.word && (r.starts || !r.long(s)) {
 		return r.re.FindAllSubmatchIndex(s, n)
 	}
 	var out [][]int
 	end := -1
-	for at := 0; at <= len(s) && (n < 0 || len(out) < n); {
+	for at := 0; at <= len(s) && (n < 0 || len(out) < n) && !r.isStopped(); {
 		m := r.matchAt(s, at)
 		if m == nil {
 			break
@@ -151,7 +222,8 @@ func (r *regex) all(s []byte, n int) [][]int {
 		}
 		end = m[1]
 		if at = end; m[1] == m[0] {
-			at++
+			_, size := utf8.DecodeRune(s[at:])
+			at += max(1, size)
 		}
 	}
 	return out
@@ -173,5 +245,5 @@ func compilePerl(p string, opt regexOptions) (*regex, error) {
 	if err != nil {
 		return nil, errors.New("unsupported Perl regular expression: " + err.Error())
 	}
-	return &regex{groups: re.NumSubexp(), re: re, opt: opt, word: opt.word}, nil
+	return &regex{groups: re.NumSubexp(), re: re, opt: opt, word: opt.word, size: len(p), starts: true}, nil
 }

@@ -9,6 +9,12 @@ import (
 // maxRegexSteps bounds the backtracking of one match: a pattern that needs more does not match.
 const maxRegexSteps = 2_000_000
 
+// maxRegexNesting bounds the call stack of one match, which takes some 700 bytes each: Go ends the process at 1 GB of it.
+const maxRegexNesting = 50_000
+
+// regexLooks is how often, in steps, a match looks whether it is still wanted.
+const regexLooks = 4096
+
 // backtracker matches a tree with back-references: every way is tried, the longest match kept.
 type backtracker struct {
 	s     []byte
@@ -17,6 +23,7 @@ type backtracker struct {
 	caps  []int
 	best  []int
 	steps int
+	depth int
 }
 
 func (r *regex) backtrackFrom(s []byte, from int) []int {
@@ -60,9 +67,19 @@ func (m *backtracker) wordAfter(at int) bool {
 
 // match tries n at position at and, for each way it matches, calls then with the end until that returns true.
 func (m *backtracker) match(n regexNode, at int, then func(end int) bool) bool {
-	if m.steps++; m.steps > maxRegexSteps {
+	if m.steps++; m.steps%regexLooks == 0 && m.opt.stopped != nil && m.opt.stopped() || m.depth == maxRegexNesting {
+		m.steps = maxRegexSteps + 1
+	}
+	if m.steps > maxRegexSteps {
 		return true
 	}
+	m.depth++
+	done := m.try(n, at, then)
+	m.depth--
+	return done
+}
+
+func (m *backtracker) try(n regexNode, at int, then func(end int) bool) bool {
 	switch n.kind {
 	case nodeSeq:
 		return m.inOrder(n.subs, at, then)

@@ -50,7 +50,7 @@ func sedMain(c *call) int {
 		}
 		script, operands = operands[:1], operands[1:]
 	}
-	p := &sedParser{s: strings.Join(script, "\n"), extended: s.extended}
+	p := &sedParser{s: strings.Join(script, "\n"), extended: s.extended, stopped: s.stopped}
 	commands, err := p.parse()
 	if err != nil {
 		c.errorf("-e expression #1, char %d: %v", p.pos, err)

@@ -49,6 +49,7 @@ type sedParser struct {
 	pos      int
 	extended bool
 	quiet    bool // "#n" on the first line
+	stopped  func() bool
 }
 
 func (p *sedParser) parse() ([]sedCommand, error) {
@@ -196,7 +197,7 @@ func (p *sedParser) regexAddress(b byte) (*sedAddress, error) {
 	if !ok {
 		return nil, errors.New("unterminated address regex")
 	}
-	opt := regexOptions{extended: p.extended, escapes: true}
+	opt := regexOptions{extended: p.extended, escapes: true, stopped: p.stopped}
 	for {
 		switch p.peek() {
 		case 'I':

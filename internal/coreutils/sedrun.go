@@ -265,7 +265,10 @@ func (s *sed) substitute(c *sedCommand) {
 	}
 	var out []byte
 	at := 0
-	for _, m := range matches[max(1, c.nth)-1:] {
+	for i, m := range matches[max(1, c.nth)-1:] {
+		if i%looks == 0 && s.stopped() {
+			return
+		}
 		out = append(out, s.pattern[at:m[0]]...)
 		out = c.appendReplacement(out, s.pattern, m)
 		at = m[1]

@@ -21,7 +21,7 @@ func (p *sedParser) substitution(c *sedCommand) error {
 	if !ok {
 		return unterminated
 	}
-	opt := regexOptions{extended: p.extended, escapes: true}
+	opt := regexOptions{extended: p.extended, escapes: true, stopped: p.stopped}
 	if err := p.substitutionFlags(c, &opt); err != nil {
 		return err
 	}

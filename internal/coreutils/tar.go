@@ -203,7 +203,7 @@ func (t *tarCommand) excluded(name string) bool {
 
 // transform is --transform 's/…/…/': a substitution of sed on names.
 func (t *tarCommand) transform(script string) error {
-	cmds, err := (&sedParser{s: script}).parse()
+	cmds, err := (&sedParser{s: script, stopped: t.stopped}).parse()
 	if err != nil || len(cmds) != 1 || cmds[0].name != 's' {
 		return errInvalid("Invalid transform expression")
 	}

@@ -324,11 +324,13 @@ func (s *session) alias(hc interp.HandlerContext, args []string) []string {
 	return out
 }
 
-// unset refuses subscripts with expansions, which the interpreter would parse by itself.
+const maxSubscript = 4096 // bytes
+
+// unset refuses subscripts with expansions, which the interpreter would parse by itself, and such as may be nested too deeply.
 func (s *session) unset(hc interp.HandlerContext, args []string) []string {
 	for _, a := range args[1:] {
-		if _, sub, ok := strings.Cut(a, "["); ok && (strings.ContainsAny(sub, "$`") || strings.Contains(sub, "PPID")) {
-			s.errorf(hc, "unset: %s: bad array subscript", a)
+		if _, sub, ok := strings.Cut(a, "["); ok && (strings.ContainsAny(sub, "$`") || strings.Contains(sub, "PPID") || len(sub) > maxSubscript) {
+			s.errorf(hc, "unset: %.100s: bad array subscript", a)
 			return status(1)
 		}
 	}

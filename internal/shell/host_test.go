@@ -332,6 +332,36 @@ func TestForkBombAndRecursion(t *testing.T) {
 	}
 }
 
+// TestDeepSyntax: the parser calls itself for what is nested, and Go ends the process where its stack is full.
+func TestDeepSyntax(t *testing.T) {
+	for _, opener := range []string{"(", "{ ", "$((", "$(", "a[", "${a[", "f(){", "if ", "${a:-", "[[ (", "((", "<("} {
+		script := strings.Repeat(opener, (maxScript-1)/len(opener))
+		tree := newBox(t)
+		if err := tree.WriteFile("/s", []byte("echo "+script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := tree.WriteFile("/t", []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []Options{{Args: []string{"sh", "/s"}}, {Args: []string{"sh", "/t"}}, {Args: []string{"sh"}, Stdin: strings.NewReader(script)}} {
+			var errs bytes.Buffer
+			c.FS, c.Stderr = tree, &errs
+			if status, err := Run(t.Context(), c); status == 0 || err != nil || errs.Len() == 0 {
+				t.Errorf("%s: status %d, %v, %.200q", opener, status, err, errs.String())
+			}
+		}
+	}
+}
+
+func TestDeepSubscript(t *testing.T) {
+	var errs bytes.Buffer
+	status, err := Run(t.Context(), Options{FS: newBox(t), Stderr: &errs, Args: []string{"sh", "-c",
+		`a=(1); x=$(head -c 5000000 /dev/zero | tr '\0' '('); unset "a[$x]"`}})
+	if status != 1 || err != nil || errs.Len() > 1000 {
+		t.Errorf("status %d, %v, %.1000q", status, err, errs.String())
+	}
+}
+
 // TestEndlessSubstitution: what a command prints in the place of a word is kept in memory, and has a bound.
 func TestEndlessSubstitution(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)

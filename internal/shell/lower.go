@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -15,7 +16,29 @@ import (
 const (
 	maxScript = 512 << 10
 	maxDepth  = 500
+	maxCalls  = 20_000 // of the parser, within each other: some 20 MB
 )
+
+// shallow ends what the parser reads, which it does in the middle of its calls, where they are too deep: what it makes of a
+// script, whose depth can be looked at, there is only when it is done.
+type shallow struct {
+	r    io.Reader
+	read int
+}
+
+const looksEvery = 512 // bytes
+
+func (s *shallow) Read(p []byte) (int, error) {
+	if s.read >= looksEvery {
+		s.read = 0
+		if runtime.Callers(maxCalls, make([]uintptr, 1)) > 0 {
+			return 0, &syntaxError{"nested too deeply"}
+		}
+	}
+	n, err := s.r.Read(p)
+	s.read += n
+	return n, err
+}
 
 // syntaxError is a script that does not run: its syntax is wrong, or it uses what a box refuses.
 type syntaxError struct{ message string }
@@ -38,7 +61,7 @@ func (s *session) parse(r io.Reader, name string) (*syntax.File, error) {
 	if line, _, _ := bytes.Cut(src, []byte("\n")); bytes.IndexByte(line, 0) >= 0 {
 		return nil, &syntaxError{"cannot execute binary file"}
 	}
-	f, err := s.parser().Parse(bytes.NewReader(src), name)
+	f, err := s.parser().Parse(&shallow{r: bytes.NewReader(src)}, name)
 	if err != nil {
 		return nil, parseError(err)
 	}

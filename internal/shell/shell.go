@@ -231,7 +231,7 @@ func (e *fatalError) Error() string { return e.message }
 // streamed runs commands as they are read from standard input, so that a command may read what follows it.
 func (s *session) streamed(ctx context.Context, stdin *os.File) (int, error) {
 	var last error
-	for st, err := range s.parser().StmtsSeq(byteReader{stdin}) {
+	for st, err := range s.parser().StmtsSeq(&shallow{r: byteReader{stdin}}) {
 		if err == nil {
 			err = s.lower(st)
 		} else {
@@ -281,7 +281,7 @@ func (s *session) interactive(ctx context.Context, stdin *os.File) (int, error) 
 	var last error
 	for {
 		again := false
-		for stmts, err := range parser.InteractiveSeq(byteReader{stdin}) {
+		for stmts, err := range parser.InteractiveSeq(&shallow{r: byteReader{stdin}}) {
 			if err != nil {
 				fmt.Fprintf(s.Stderr, "%s: %v\n", s.name, parseError(err))
 				last, again = interp.ExitStatus(2), true
