@@ -6,14 +6,21 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	goruntime "runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"golang.org/x/sys/unix"
 )
 
 // endless is a module whose function f never ends: it goes round, calls itself as deep as that goes, or moves memory.
@@ -153,5 +160,98 @@ func TestInterruptLeavesOthersAlone(t *testing.T) {
 	others.Wait()
 	if interrupted == 0 || interrupted == 2*rounds {
 		t.Errorf("%d of %d calls were interrupted", interrupted, 2*rounds)
+	}
+}
+
+// interruptSignal is what machine code is interrupted by.
+const interruptSignal = 50
+
+// withBlocked has the test's thread, and what it starts, not get the signal while it does something: they answer to nobody.
+func withBlocked(t *testing.T, do func()) {
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
+	var blocked, before unix.Sigset_t
+	blocked.Val[0] = 1 << (interruptSignal - 1)
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &blocked, &before); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil); err != nil {
+			t.Error(err)
+		}
+	}()
+	do()
+}
+
+// An instance that was interrupted is nobody's when it has been closed, though a thread has yet to look whether it was meant.
+func TestInterruptedInstanceIsLetGo(t *testing.T) {
+	needPatches(t)
+	ctx := t.Context()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler())
+	defer r.Close(ctx)
+	compiled, err := r.CompileModule(ctx, endless(0x03, 0x40, 0x0c, 0, 0x0b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var its weak.Pointer[byte]
+	withBlocked(t, func() {
+		m, err := r.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		memory, _ := m.Memory().Read(0, 1)
+		its = weak.Make(&memory[0])
+		done := make(chan error)
+		go func() {
+			_, err := m.ExportedFunction("f").Call(ctx)
+			done <- err
+		}()
+		if err := untilDone(m, done); err == nil {
+			t.Error("it ended by itself")
+		}
+		if err := m.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	for range 100 { // the goroutine that called it may not be over
+		if goruntime.GC(); its.Value() == nil {
+			return
+		}
+	}
+	t.Error("its memory is still there")
+}
+
+// A process that does not get the signal, since whoever started it has blocked it, is not sent any: they would pile up.
+func TestInterruptIsNotSentInVain(t *testing.T) {
+	needPatches(t)
+	if os.Getenv("TEST_INTERRUPT_BLOCKED") == "" {
+		withBlocked(t, func() {
+			again := exec.Command(os.Args[0], "-test.run=^TestInterruptIsNotSentInVain$")
+			again.Env = append(os.Environ(), "TEST_INTERRUPT_BLOCKED=yes")
+			if output, err := again.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, output)
+			}
+		})
+		return
+	}
+	r := withBottom(t)
+	m, err := r.Instantiate(t.Context(), recursion(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.WithValue(t.Context(), bottomKey{}, bottom{locals: 1, look: func() { interrupt(m) }})
+	if _, err := m.ExportedFunction("f").Call(ctx, 1, 1); err != nil {
+		t.Error(err)
+	}
+	threads, err := filepath.Glob("/proc/self/task/*/status")
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("there are %d threads: %v", len(threads), err)
+	}
+	for _, thread := range threads {
+		status, _ := os.ReadFile(thread) // unless it has ended
+		_, pending, _ := strings.Cut(string(status), "SigPnd:\t")
+		if mask, _ := strconv.ParseUint(strings.SplitN(pending, "\n", 2)[0], 16, 64); mask>>(interruptSignal-1)&1 != 0 {
+			t.Errorf("%s: signal %d is pending", thread, interruptSignal)
+		}
 	}
 }
