@@ -109,6 +109,31 @@ func obstinateStart() []byte {
 	return s.module()
 }
 
+// obstinateFork is one that does so in forks of its sessions only.
+func obstinateFork() []byte {
+	s := returning(300_000, bytes.Repeat(misses, 1200)...)
+	s[wasm.SectionMemory] = vector(append([]byte{0}, constant(4096)...))
+	s[wasm.SectionFunction] = vector([]byte{0}, []byte{2}, []byte{0})
+	s[wasm.SectionCode][0]++
+	s[wasm.SectionCode] = append(s[wasm.SectionCode], bodyOf(nil)...)
+	s[wasm.SectionExport] = vector(exportFunc("_start", 3), exportFunc(exportOpen, 3), exportFunc(exportForked, 1))
+	return s.module()
+}
+
+// forked begins a session and a fork of it.
+func forked(b *Box, ctx context.Context, c *Cmd) error {
+	s, err := b.Session(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	f, err := s.Fork(ctx)
+	if err == nil {
+		err = f.Close()
+	}
+	return err
+}
+
 // Where programs are deep in their calls they are stopped like others, and a garbage collection does not wait for them.
 func TestDeepProgramsAreStopped(t *testing.T) {
 	for name, module := range busy() {
@@ -132,6 +157,7 @@ func TestObstinateProgramsAreStopped(t *testing.T) {
 		"when they begin":       {obstinateStart(), (*Box).Run},
 		"when captured":         {obstinate(), func(b *Box, ctx context.Context, c *Cmd) error { _, err := b.Capture(ctx, c, io.Discard); return err }},
 		"when a session begins": {obstinate(), func(b *Box, ctx context.Context, c *Cmd) error { _, err := b.Session(ctx, c); return err }},
+		"when a session forks":  {obstinateFork(), forked},
 	} {
 		t.Run(name, func(t *testing.T) { testIsStopped(t, c.module, c.run) })
 	}
