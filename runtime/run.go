@@ -97,7 +97,19 @@ func (b *Box) Run(ctx context.Context, c *Cmd) (err error) {
 		}()
 	}
 	s.meter.add(Stats{Lookup: time.Since(start)})
+	s.until(ctx.Done())
+	defer s.until(nil)
 	return s.explain(s.atLimit(ctx, s.exec(ctx, first)))
+}
+
+// until makes what programs wait for in their trees end with the run.
+func (s *sandbox) until(done <-chan struct{}) {
+	s.tree.Until(done)
+	for _, p := range s.preopens {
+		if p.FS != nil {
+			p.FS.Until(done)
+		}
+	}
 }
 
 // account fills in what the caller wants to know of the run.

@@ -309,6 +309,8 @@ func (s *Session) bounded(ctx context.Context, e Execution, call func(context.Co
 	s.process.Forget()
 	box.running.add(s.process)
 	defer box.running.remove(s.process)
+	box.until(ctx.Done())
+	defer box.until(nil)
 	box.begin()
 	stop := func() {}
 	if s.live != nil {

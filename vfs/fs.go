@@ -25,6 +25,8 @@ type FS struct {
 	open    map[uint64]int    // open files of the tree
 	orphans map[uint64]*inode // of those, the ones without a name
 	mounts  *mounts           // nil if there are none
+
+	done <-chan struct{} // see Until
 }
 
 // Config are the properties of a tree that are not part of its contents. The
@@ -78,6 +80,24 @@ func (f *FS) Configure(c Config) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.config = c
+}
+
+// Until makes what takes long fail with EINTR once done is closed: looking for files in the depths of host directories, and
+// listing large ones. Nil is never. A fork does not inherit it.
+func (f *FS) Until(done <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.done = done
+}
+
+// over reports whether nobody waits for what takes long any more. The lock is held.
+func (f *FS) over() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // Used returns what counts against the limits now.

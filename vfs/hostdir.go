@@ -360,24 +360,57 @@ func (h *hostDirHandle) list() ([]DirEntry, error) {
 		return nil, hostError(err)
 	}
 	defer d.Close()
-	list, err := d.ReadDir(-1)
-	if err != nil {
-		return nil, hostError(err)
+	var ents []DirEntry
+	for {
+		list, err := d.ReadDir(listPiece)
+		if err == io.EOF {
+			return ents, h.sort(ents)
+		}
+		if err == nil && h.node.point.fs.over() {
+			err = syscall.EINTR
+		}
+		if err == nil {
+			ents, err = h.describe(ents, list)
+		}
+		if err != nil {
+			return nil, hostError(err)
+		}
 	}
-	ents := make([]DirEntry, 0, len(list))
+}
+
+const listPiece = 256 // names that are listed, or compared, between looks at whether anybody waits for them
+
+func (h *hostDirHandle) describe(ents []DirEntry, list []fs.DirEntry) ([]DirEntry, error) {
 	for _, e := range list {
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, hostError(err)
+			return nil, err
 		}
 		s := h.node.child(e.Name()).statOf(info)
 		ents = append(ents, DirEntry{Name: e.Name(), Ino: s.Ino, Type: s.Mode.Type()})
 	}
-	slices.SortFunc(ents, func(a, b DirEntry) int { return strings.Compare(a.Name, b.Name) })
 	return ents, nil
+}
+
+// sort sorts by name. Once nobody waits for it all names are alike to it, which are in order soon.
+func (h *hostDirHandle) sort(ents []DirEntry) error {
+	compared, over := 0, false
+	slices.SortFunc(ents, func(a, b DirEntry) int {
+		if compared++; compared%listPiece == 0 && !over {
+			over = h.node.point.fs.over()
+		}
+		if over {
+			return 0
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	if over {
+		return syscall.EINTR
+	}
+	return nil
 }
 
 // hostHandle is an open host file. Its offset is the host's.

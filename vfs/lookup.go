@@ -76,8 +76,8 @@ type walker struct {
 	effort  int // of the host, for what was looked up in mounts
 }
 
-// maxEffort bounds the time that one lookup takes, some 20 ms, in which nothing
-// can end it: without, 40 symlinks to the depths of a mount would take minutes.
+// maxEffort bounds the time that one lookup takes, some 20 ms: without, 40
+// symlinks to the depths of a mount would take minutes.
 // A path in a mount can have 127 components, more from an open directory on.
 const maxEffort = 127 * 128 / 2
 
@@ -151,8 +151,8 @@ func (w *walker) run() (found, error) {
 		if err != nil {
 			return found{}, err
 		}
-		if w.effort += effort(s); w.effort > maxEffort {
-			return found{}, syscall.ENAMETOOLONG
+		if err := w.exert(effort(s)); err != nil {
+			return found{}, err
 		}
 		if s.typ&fs.ModeSymlink != 0 && (!last || w.last == followLast || slash && w.last == followSlash) {
 			if err := w.jump(s, last, slash); err != nil {
@@ -166,6 +166,20 @@ func (w *walker) run() (found, error) {
 		w.cur = s
 		w.depth++
 	}
+}
+
+// exert counts what a step has cost the host.
+func (w *walker) exert(effort int) error {
+	if effort == 0 {
+		return nil
+	}
+	if w.effort += effort; w.effort > maxEffort {
+		return syscall.ENAMETOOLONG
+	}
+	if w.fs.over() {
+		return syscall.EINTR
+	}
+	return nil
 }
 
 // next takes a component off the path. slash tells whether the last component

@@ -553,3 +553,39 @@ func TestDepthsOfMountTakeNoTime(t *testing.T) {
 	_, err = f.Stat(half + "l5")
 	wantErrno(t, "by symlinks", err, syscall.ENAMETOOLONG)
 }
+
+// What the host takes long for ends when nobody waits for it any more: it can be a second, for a directory of 100,000 files.
+func TestUntil(t *testing.T) {
+	files := map[string]string{"deep/er/x": "", "many/of/x": ""}
+	for i := range 2 * listPiece {
+		files[fmt.Sprint("many/", i)] = ""
+	}
+	_, root := hostDir(t, files)
+	f := New()
+	mount(t, f, "/m", HostDir(root, false))
+	list := func(over bool) {
+		t.Helper()
+		d, err := f.Open("/m", O_RDONLY, 0)
+		must(t, err)
+		defer d.Close()
+		many, err := d.OpenAt("many", O_RDONLY, 0, 0)
+		must(t, err)
+		defer many.Close()
+		done := make(chan struct{})
+		if over {
+			close(done)
+			f.Until(done)
+			defer f.Until(nil)
+		}
+		ents, err := many.ReadDirAt(0, 0)
+		if _, looked := d.StatAt("deep/er/x", 0); over {
+			wantErrno(t, "listing", err, syscall.EINTR)
+			wantErrno(t, "looking for a file", looked, syscall.EINTR)
+		} else if err != nil || len(ents) != len(files)-1 || looked != nil {
+			t.Errorf("%d entries, %v, %v", len(ents), err, looked)
+		}
+	}
+	list(false)
+	list(true)
+	list(false)
+}

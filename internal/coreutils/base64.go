@@ -37,44 +37,74 @@ func baseMain(c *call) int {
 		enc = base32.StdEncoding
 	}
 	c.eachInput(operands, func(_ string, r io.Reader) error {
+		if !set(o, "d") {
+			return c.encode(enc, r, wrap)
+		}
 		data, err := io.ReadAll(r)
 		if err != nil {
 			return err
 		}
-		if set(o, "d") {
-			return c.decode(enc, data, set(o, "i"))
-		}
-		c.wrap(enc.EncodeToString(data), wrap)
-		return nil
+		return c.decode(enc, data, set(o, "i"))
 	})
 	return c.status
 }
 
-func (c *call) wrap(text string, width int) {
-	if width == 0 {
-		c.print(text)
-		return
-	}
-	for len(text) > 0 {
-		n := min(width, len(text))
-		c.print(text[:n] + "\n")
-		text = text[n:]
+// basePiece is what is encoded or decoded at a time, in bytes: whole groups of either encoding.
+const basePiece = 5 * 3 * 8 << 10
+
+// encode writes lines of a width, or one if that is 0.
+func (c *call) encode(enc encoding, r io.Reader, width int) error {
+	piece := make([]byte, basePiece)
+	column := 0
+	for {
+		n, err := io.ReadFull(r, piece)
+		for text := enc.EncodeToString(piece[:n]); len(text) > 0; {
+			if width > 0 && column == width {
+				c.print("\n")
+				column = 0
+			}
+			part := len(text)
+			if width > 0 {
+				part = min(part, width-column)
+			}
+			c.print(text[:part])
+			text = text[part:]
+			column += part
+		}
+		if err == nil {
+			continue
+		}
+		if column > 0 && width > 0 {
+			c.print("\n")
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil
+		}
+		return err
 	}
 }
 
 func (c *call) decode(enc encoding, data []byte, lenient bool) error {
 	kept := data[:0]
-	for _, b := range data {
+	for i, b := range data {
+		if i%basePiece == 0 && c.stopped() {
+			return nil
+		}
 		known := isAlpha(b) || isDigit(b) || b == '+' || b == '/' || b == '='
 		if b != '\n' && (known || !lenient) {
 			kept = append(kept, b)
 		}
 	}
-	out := make([]byte, enc.DecodedLen(len(kept)))
-	n, err := enc.Decode(out, kept)
-	c.out.Write(out[:n])
-	if err != nil {
-		c.errorf("invalid input")
+	out := make([]byte, enc.DecodedLen(basePiece))
+	for len(kept) > 0 && !c.stopped() {
+		piece := kept[:min(len(kept), basePiece)]
+		kept = kept[len(piece):]
+		n, err := enc.Decode(out, piece)
+		c.out.Write(out[:n])
+		if err != nil || len(kept) > 0 && n < len(out) {
+			c.errorf("invalid input")
+			break
+		}
 	}
 	return nil
 }

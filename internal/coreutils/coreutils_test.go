@@ -3,6 +3,7 @@ package coreutils
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"io/fs"
@@ -92,6 +93,53 @@ func TestCancelled(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// What takes long after all has been read ends with the run, too.
+func TestWorkOnWhatWasReadIsStopped(t *testing.T) {
+	lines := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format+"\n", i)
+		}
+		return b.String()
+	}
+	tree := vfs.New()
+	if err := tree.WriteFile("/f", []byte(lines(10_000, "%d")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"sort"}, {"diff", "/f", "-"}, {"base64", "-d"}} {
+		u, _ := Lookup(args[0])
+		ctx, cancel := context.WithCancel(t.Context())
+		var out bytes.Buffer
+		u(ctx, &Env{FS: tree, Args: args, Stdin: endsWith{strings.NewReader(lines(100_000, "%08x")), cancel}, Stdout: &out})
+		if out.Len() > 64<<10 && args[0] != "diff" {
+			t.Errorf("%v: %d bytes of output", args, out.Len())
+		}
+	}
+}
+
+func TestBase64OfPieces(t *testing.T) {
+	data := strings.Repeat("0123456789\x00\xff", 50_000)
+	for _, name := range []string{"base64", "base32"} {
+		for _, wrap := range []string{"0", "1", "76", "1000000"} {
+			encoded := run(t, Env{Stdin: strings.NewReader(data)}, name, "-w", wrap)
+			if got := run(t, Env{Stdin: strings.NewReader(encoded.out)}, name, "-d"); got.out != data || got.status != 0 {
+				t.Errorf("%s -w %s: %d bytes of %d, %q", name, wrap, len(got.out), len(data), got.err)
+			}
+		}
+	}
+	if got := run(t, Env{Stdin: strings.NewReader(data)}, "base64", "-w", "7"); got.out != wrapped(base64.StdEncoding.EncodeToString([]byte(data)), 7) {
+		t.Error("lines are not of 7")
+	}
+}
+
+func wrapped(text string, width int) string {
+	var b strings.Builder
+	for part := range slices.Chunk([]byte(text), width) {
+		b.Write(append(part[:len(part):len(part)], '\n'))
+	}
+	return b.String()
+}
 
 // TestBrokenPipe: a producer stops when its reader has gone.
 func TestBrokenPipe(t *testing.T) {

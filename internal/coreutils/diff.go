@@ -174,7 +174,7 @@ func (d *differ) files(a, b, header string) {
 	equal := bytes.Equal(x, y)
 	left, right := splitLines(x), splitLines(y)
 	if !equal {
-		changes = diffLines(d.keys(left), d.keys(right))
+		changes = diffLines(d.keys(left), d.keys(right), d.stopped)
 		equal = len(changes) == 0
 	}
 	switch {
@@ -249,8 +249,8 @@ type change struct{ a0, a1, b0, b1 int }
 const maxDiffCost = 4000 // edits after which diffLines stops looking for the shortest script
 
 // diffLines returns the changes between two files: Myers' O(ND) algorithm ("An O(ND) Difference Algorithm and Its
-// Variations", 1986) on what is left after common beginnings and endings.
-func diffLines(a, b []string) []change {
+// Variations", 1986) on what is left after common beginnings and endings. It looks no further once it is stopped.
+func diffLines(a, b []string, stopped func() bool) []change {
 	start := 0
 	for start < len(a) && start < len(b) && a[start] == b[start] {
 		start++
@@ -260,7 +260,7 @@ func diffLines(a, b []string) []change {
 		endA--
 		endB--
 	}
-	matched := myers(a[start:endA], b[start:endB])
+	matched := myers(a[start:endA], b[start:endB], stopped)
 	var out []change
 	i, j := start, start
 	for _, m := range append(matched, [2]int{endA - start, endB - start}) {
@@ -273,7 +273,7 @@ func diffLines(a, b []string) []change {
 }
 
 // myers returns the pairs of equal lines of a shortest edit script.
-func myers(a, b []string) [][2]int {
+func myers(a, b []string, stopped func() bool) [][2]int {
 	n, m := len(a), len(b)
 	if n == 0 || m == 0 {
 		return nil
@@ -282,7 +282,7 @@ func myers(a, b []string) [][2]int {
 	mid := limit + 1
 	furthest := make([]int, 2*mid+1) // the x reached on each diagonal k, at mid+k
 	var trace [][]int                // what it was before round d, for the diagonals -d-1 … d+1
-	for d := 0; d <= limit; d++ {
+	for d := 0; d <= limit && !stopped(); d++ {
 		trace = append(trace, append([]int(nil), furthest[mid-d-1:mid+d+2]...))
 		for k := -d; k <= d; k += 2 {
 			x := furthest[mid+k-1] + 1
@@ -298,7 +298,7 @@ func myers(a, b []string) [][2]int {
 			}
 		}
 	}
-	return nil // too different: everything is replaced
+	return nil // too different, or nobody waits for it: everything is replaced
 }
 
 // retrace walks back from the end and collects the diagonal steps, which are the equal lines.

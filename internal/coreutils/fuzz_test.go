@@ -94,7 +94,7 @@ func FuzzDiff(f *testing.F) {
 		a, b := splitLines([]byte(left)), splitLines([]byte(right))
 		var got []string
 		at := 0
-		for _, c := range diffLines(a, b) {
+		for _, c := range diffLines(a, b, func() bool { return false }) {
 			got = append(append(got, a[at:c.a0]...), b[c.b0:c.b1]...)
 			at = c.a1
 		}

@@ -44,7 +44,9 @@ func sortMain(c *call) int {
 		return s.checkSorted(lines, operands)
 	}
 	items := s.prepare(lines)
-	slices.SortStableFunc(items, s.compare)
+	if !s.sort(items) {
+		return 2
+	}
 	if s.unique {
 		items = slices.CompactFunc(items, func(a, b sortItem) bool { return s.compareKeys(a, b) == 0 })
 	}
@@ -73,7 +75,6 @@ type sorter struct {
 	check          byte
 	output         string
 	compared       int
-	over           bool // nobody wants the result
 }
 
 type sortItem struct {
@@ -225,12 +226,22 @@ func (s *sorter) prepare(lines [][]byte) []sortItem {
 // looks is how many comparisons are made between two looks at whether anybody still wants the result.
 const looks = 1 << 12
 
+type unwanted struct{}
+
+// sort reports whether it came to its end: package slices, which cannot be stopped, is left by a panic.
+func (s *sorter) sort(items []sortItem) (done bool) {
+	defer func() {
+		if r := recover(); r != nil && r != (unwanted{}) {
+			panic(r)
+		}
+	}()
+	slices.SortStableFunc(items, s.compare)
+	return true
+}
+
 func (s *sorter) compare(a, b sortItem) int {
-	if s.compared++; s.compared%looks == 0 {
-		s.over = s.over || s.stopped()
-	}
-	if s.over {
-		return 0
+	if s.compared++; s.compared%looks == 0 && s.stopped() {
+		panic(unwanted{})
 	}
 	if n := s.compareKeys(a, b); n != 0 || s.stable || s.unique {
 		return n

@@ -177,7 +177,7 @@ func (w *tarWriter) regular(name string, h *tar.Header) error {
 		return err
 	}
 	h.Typeflag, h.Size = tar.TypeReg, st.Size
-	return w.write(h, io.LimitReader(f, st.Size))
+	return w.write(h, io.LimitReader(cancelReader{w.ctx, f}, st.Size))
 }
 
 func (w *tarWriter) write(h *tar.Header, data io.Reader) error {

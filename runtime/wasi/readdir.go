@@ -1,6 +1,7 @@
 package wasi
 
 import (
+	"context"
 	"io/fs"
 
 	"boxer.dev/vfs"
@@ -51,7 +52,8 @@ func fdReaddir(c call) errno {
 		return e
 	}
 	entries := dirents{buf: buf}
-	if err := dir.fill(&entries, c.u64(3)); err != nil {
+	if err := dir.fill(c.ctx, &entries, c.u64(3)); err != nil {
+		c.endWith(err)
 		return errnoOf(err)
 	}
 	putU32(used, 0, uint32(entries.used))
@@ -59,7 +61,7 @@ func fdReaddir(c call) errno {
 }
 
 // fill appends the entries from cookie on until they end or the buffer is full.
-func (n *node) fill(d *dirents, cookie uint64) error {
+func (n *node) fill(ctx context.Context, d *dirents, cookie uint64) error {
 	if len(d.buf) == 0 {
 		return nil
 	}
@@ -74,6 +76,9 @@ func (n *node) fill(d *dirents, cookie uint64) error {
 	}
 	for {
 		batch, err := n.ReadDirAt(cookie-cookieFirst, n.batch(d))
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil || len(batch) == 0 {
 			return err
 		}
