@@ -154,18 +154,14 @@ func (c *content) cut(f *FS, size int64) {
 	}
 	within := int(size % chunkSize)
 	keep := (size + chunkSize - 1) / chunkSize
-	var gone []int64
-	c.chunks.ascend(keep, func(i int64, ch *chunk) bool {
-		gone = append(gone, i)
-		c.release(f, cap(ch.data))
+	gone, held := 0, 0
+	c.chunks.ascend(keep, func(_ int64, ch *chunk) bool {
+		gone++
+		held += cap(ch.data)
 		return true
 	})
-	for _, i := range gone {
-		c.chunks.delete(f.owner, i)
-	}
-	if len(gone) > 0 && c.chunks.len() == 0 {
-		c.chunks = sorted[int64, *chunk]{}
-	}
+	c.release(f, held)
+	c.chunks.cut(f.owner, keep, gone)
 	ch, ok := c.chunks.get(size / chunkSize)
 	if !ok || within == 0 || len(ch.data) <= within {
 		return

@@ -81,6 +81,18 @@ func (s *sorted[K, V]) delete(o *owner, k K) {
 	}
 }
 
+// cut removes all keys of at least from, of which there are n.
+func (s *sorted[K, V]) cut(o *owner, from K, n int) {
+	if n == 0 {
+		return
+	}
+	s.n -= n
+	s.root = s.root.cut(o, from)
+	for s.root != nil && len(s.root.kids) == 1 {
+		s.root = s.root.kids[0]
+	}
+}
+
 // ascend calls yield for every entry with a key of at least from, in order,
 // until it returns false.
 func (s *sorted[K, V]) ascend(from K, yield func(K, V) bool) {
@@ -182,6 +194,31 @@ func (n *node[K, V]) delete(o *owner, k K) *node[K, V] {
 		}
 	}
 	if len(n.keys) == 0 {
+		return nil
+	}
+	return n
+}
+
+// cut returns the node that takes n's place, nil if nothing is left of it.
+func (n *node[K, V]) cut(o *owner, from K) *node[K, V] {
+	n = n.writable(o)
+	i, _ := slices.BinarySearch(n.keys, from)
+	if n.kids == nil {
+		clear(n.vals[i:])
+		n.vals = n.vals[:i]
+	} else {
+		i = n.kidFor(from) + 1
+		if kid := n.kids[i-1].cut(o, from); kid != nil {
+			n.kids[i-1] = kid
+		} else {
+			i--
+		}
+		clear(n.kids[i:])
+		n.kids = n.kids[:i]
+	}
+	clear(n.keys[i:])
+	n.keys = n.keys[:i]
+	if i == 0 {
 		return nil
 	}
 	return n

@@ -30,6 +30,15 @@ func TestSortedAgainstMap(t *testing.T) {
 		case r < 900:
 			p.s.delete(p.o, k)
 			delete(p.model, k)
+		case r == 900 || r == 901 && k > 1500:
+			n := 0
+			for key := range p.model {
+				if key >= k {
+					n++
+					delete(p.model, key)
+				}
+			}
+			p.s.cut(p.o, k, n)
 		default:
 			got, ok := p.s.get(k)
 			if want, exists := p.model[k]; ok != exists || got != want {
