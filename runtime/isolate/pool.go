@@ -135,7 +135,7 @@ func (p *Pool) Run(ctx context.Context, b Box, c *runtime.Cmd) error {
 	if err != nil {
 		return err
 	}
-	alone := p.running.Add(1) == 1 && !p.Busy && goruntime.NumCPU() > 1
+	alone := p.running.Add(1) == 1 && !p.Busy && goruntime.GOMAXPROCS(0) > 1
 	defer p.running.Add(-1)
 	taught := 0
 	for range p.most() + 2 {
