@@ -112,13 +112,14 @@ func init() {
 	}
 	builtins = map[string]builtin{
 		"test": utility, "[": utility, "pwd": utility, "echo": utility, "ulimit": utility, "kill": utility,
-		"_sh_random": utility, "_sh_srandom": utility, "_sh_where": utility, "_sh_status": utility,
+		"_sh_random": utility, "_sh_srandom": utility, "_sh_where": utility, "_sh_pattern": utility, "_sh_status": utility,
 		"shift": (*session).counted, "break": (*session).counted, "continue": (*session).counted,
 		"getopts": (*session).getopts, "_sh_getopts": (*session).nextOption, "return": (*session).returnLast,
 		"read": input, "mapfile": input, "readarray": input,
 		"printf": (*session).printf, "cd": (*session).cd, "eval": (*session).eval, "source": (*session).dot, ".": (*session).dot,
 		"trap": (*session).trap, "alias": (*session).alias, "unset": (*session).unset, "type": (*session).typeOf,
 		"umask": (*session).umaskCommand, "set": (*session).set, "pushd": (*session).pushd,
+		"shopt": (*session).shopt,
 	}
 }
 
@@ -322,6 +323,16 @@ func (s *session) alias(hc interp.HandlerContext, args []string) []string {
 		out = append(out, name+"="+src)
 	}
 	return out
+}
+
+// shopt refuses the option by which words that are expanded to file names may have groups: nobody looks at those before, as at
+// patterns (pattern.go).
+func (s *session) shopt(hc interp.HandlerContext, args []string) []string {
+	if slices.Contains(args, "extglob") && slices.ContainsFunc(args[1:], func(a string) bool { return strings.HasPrefix(a, "-") && strings.Contains(a, "s") }) {
+		s.errorf(hc, "shopt: extglob is not available in a box; case and [[ ]] have such patterns without it")
+		return status(1)
+	}
+	return args
 }
 
 const maxSubscript = 4096 // bytes

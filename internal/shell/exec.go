@@ -188,6 +188,14 @@ func (s *session) internal(ctx context.Context, hc interp.HandlerContext, name s
 	case "kill":
 		s.errorf(hc, "kill: a box has no other process")
 		return 1
+	case "_sh_pattern":
+		pat := assembled(args)
+		if !fits(pat) {
+			s.end(&fatalError{"a pattern is too long, or has too many groups"})
+			return 1
+		}
+		fmt.Fprint(hc.Stdout, pat)
+		return 0
 	case "_sh_random", "_sh_srandom":
 		s.randomMu.Lock()
 		n := s.random.next()

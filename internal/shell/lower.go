@@ -93,7 +93,7 @@ func (s *session) source(r io.Reader, name string) (string, error) {
 // lower rewrites what the interpreter would ask the host about into what the box answers, and refuses what
 // cannot be rewritten. It changes f in place.
 func (s *session) lower(f syntax.Node) error {
-	l := &lowering{session: s, verbatim: map[*syntax.Word]bool{}, conditions: map[*syntax.Stmt]bool{}}
+	l := &lowering{session: s, checked: map[*syntax.Word]bool{}, verbatim: map[*syntax.Word]bool{}, conditions: map[*syntax.Stmt]bool{}}
 	syntax.Walk(f, func(n syntax.Node) bool {
 		if n == nil {
 			l.tested = l.tested[:len(l.tested)-1]
@@ -116,6 +116,7 @@ func (s *session) lower(f syntax.Node) error {
 
 type lowering struct {
 	*session
+	checked    map[*syntax.Word]bool // patterns
 	verbatim   map[*syntax.Word]bool // bodies of here-documents, where ~ and \ are plain
 	conditions map[*syntax.Stmt]bool // statements whose failure set -e ignores
 	tested     []bool                // of the nodes that enclose the current one: within such a statement
@@ -162,6 +163,7 @@ func (l *lowering) pipe(b *syntax.BinaryCmd) {
 }
 
 func (l *lowering) node(n syntax.Node) {
+	l.patterns(n)
 	switch n := n.(type) {
 	case *syntax.Stmt:
 		l.redirects(n)
@@ -390,7 +392,7 @@ func (l *lowering) parameter(p *syntax.ParamExp) {
 // guarded are commands that the session handles itself because the interpreter's own would look at the host.
 var guarded = map[string]bool{
 	"test": true, "[": true, "pwd": true, "type": true, "command": true, "builtin": true, "source": true, ".": true,
-	"eval": true, "alias": true, "trap": true, "unset": true,
+	"eval": true, "alias": true, "trap": true, "unset": true, "shopt": true, "_sh_pattern": true,
 }
 
 func (l *lowering) function(f *syntax.FuncDecl) {
