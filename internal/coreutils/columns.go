@@ -17,7 +17,7 @@ func tacMain(c *call) int {
 	}
 	c.eachInput(operands, func(_ string, r io.Reader) error {
 		data, err := io.ReadAll(r)
-		lines := splitLines(data)
+		lines := splitLines(data, c.stopped)
 		for i := len(lines) - 1; i >= 0; i-- {
 			c.print(lines[i])
 		}

@@ -172,7 +172,7 @@ func (d *differ) files(a, b, header string) {
 	}
 	var changes []change
 	equal := bytes.Equal(x, y)
-	left, right := splitLines(x), splitLines(y)
+	left, right := splitLines(x, d.stopped), splitLines(y, d.stopped)
 	if !equal {
 		changes = diffLines(d.keys(left), d.keys(right), d.stopped)
 		equal = len(changes) == 0
@@ -204,10 +204,13 @@ func (d *differ) label(i int, name string, st vfs.Stat) string {
 	return name + "\t" + strftime("%Y-%m-%d %H:%M:%S.%N %z", st.Mtime.In(d.location()))
 }
 
-// splitLines splits text into lines that keep their newline.
-func splitLines(text []byte) []string {
+// splitLines splits text into lines that keep their newline, until it is stopped.
+func splitLines(text []byte, stopped func() bool) []string {
 	var lines []string
 	for l := range bytes.Lines(text) {
+		if stopped() {
+			break
+		}
 		lines = append(lines, string(l))
 	}
 	return lines
@@ -221,6 +224,9 @@ func (d *differ) keys(lines []string) []string {
 	}
 	keys := make([]string, len(lines))
 	for i, l := range lines {
+		if d.stopped() {
+			break
+		}
 		switch {
 		case all:
 			l = strings.Join(strings.Fields(l), "")
@@ -339,6 +345,9 @@ func lineRange(from, to int) string {
 
 func (d *differ) lines(prefix string, lines []string) {
 	for _, l := range lines {
+		if d.stopped() {
+			return
+		}
 		d.print(prefix + l)
 		if !strings.HasSuffix(l, "\n") {
 			d.print("\n\\ No newline at end of file\n")

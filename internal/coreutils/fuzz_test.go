@@ -91,10 +91,11 @@ func FuzzDate(f *testing.F) {
 func FuzzDiff(f *testing.F) {
 	f.Add("a\nb\nc\n", "a\nx\nc\nd")
 	f.Fuzz(func(t *testing.T, left, right string) {
-		a, b := splitLines([]byte(left)), splitLines([]byte(right))
+		goesOn := func() bool { return false }
+		a, b := splitLines([]byte(left), goesOn), splitLines([]byte(right), goesOn)
 		var got []string
 		at := 0
-		for _, c := range diffLines(a, b, func() bool { return false }) {
+		for _, c := range diffLines(a, b, goesOn) {
 			got = append(append(got, a[at:c.a0]...), b[c.b0:c.b1]...)
 			at = c.a1
 		}
