@@ -16,7 +16,7 @@ GO ?= go
 export CGO_ENABLED = 0
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-# wazero with patches of ours; without the flag boxer is the same, and slower.
+# wazero and the shell's interpreter with patches of ours; without the flag boxer is slower, and weaker against hostile programs.
 ENGINE = $(shell internal/wazero/prepare.sh)
 VERSION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64

@@ -40,8 +40,9 @@ type Options struct {
 	// memory all the same is abandoned: Alone is called with how it ended, and should end the process.
 	Alone func(error)
 	// Unstoppable has programs not count what they do. Then one that computes without ever calling the host goes on when its run is
-	// to end, by its context or a limit of time; with wazero as it is a garbage collection of this process waits for it, too. Programs in loops of a few
-	// instructions take as little as three quarters of the time; CPython does not. What is charged counts nevertheless.
+	// to end, by its context or a limit of time; with wazero as it is a garbage collection of this process waits for it, too. Programs
+	// in loops of a few instructions take as little as three quarters of the time, CPython some five sixths (`boxer bench cpu`). What
+	// is charged counts nevertheless.
 	Unstoppable bool
 	// CleanLater leaves used instances to Clean, for who has better to do first: to tell how a run ended.
 	CleanLater bool

@@ -93,31 +93,29 @@ func busy() map[string][]byte {
 	}
 }
 
-// obstinate is a program that takes very long to come by where it could be stopped, in whatever it is called for: ten seconds and more.
-func obstinate() []byte {
+// obstinate is a program that takes very long to come by where it could be stopped, in its function 1: ten seconds and more.
+func obstinate() sections {
 	s := returning(300_000, bytes.Repeat(misses, 1200)...)
 	s[wasm.SectionMemory] = vector(append([]byte{0}, constant(4096)...))
 	s[wasm.SectionExport] = vector(exportFunc("_start", 1), exportFunc(exportInitialize, 1), exportFunc(exportOpen, 1))
-	return s.module()
+	return s
 }
 
 // obstinateStart is one that does so before it has begun.
-func obstinateStart() []byte {
-	s := returning(300_000, bytes.Repeat(misses, 1200)...)
-	s[wasm.SectionMemory] = vector(append([]byte{0}, constant(4096)...))
+func obstinateStart() sections {
+	s := obstinate()
 	s[wasm.SectionStart] = []byte{1}
-	return s.module()
+	return s
 }
 
 // obstinateFork is one that does so in forks of its sessions only.
-func obstinateFork() []byte {
-	s := returning(300_000, bytes.Repeat(misses, 1200)...)
-	s[wasm.SectionMemory] = vector(append([]byte{0}, constant(4096)...))
+func obstinateFork() sections {
+	s := obstinate()
 	s[wasm.SectionFunction] = vector([]byte{0}, []byte{2}, []byte{0})
 	s[wasm.SectionCode][0]++
 	s[wasm.SectionCode] = append(s[wasm.SectionCode], bodyOf(nil)...)
 	s[wasm.SectionExport] = vector(exportFunc("_start", 3), exportFunc(exportOpen, 3), exportFunc(exportForked, 1))
-	return s.module()
+	return s
 }
 
 // forked begins a session and a fork of it.
@@ -150,7 +148,7 @@ func TestObstinateProgramsAreStopped(t *testing.T) {
 		t.Skip("machine code can be interrupted on Linux only")
 	}
 	for name, c := range map[string]struct {
-		module []byte
+		module sections
 		run    func(*Box, context.Context, *Cmd) error
 	}{
 		"in a run":              {obstinate(), (*Box).Run},
@@ -159,7 +157,7 @@ func TestObstinateProgramsAreStopped(t *testing.T) {
 		"when a session begins": {obstinate(), func(b *Box, ctx context.Context, c *Cmd) error { _, err := b.Session(ctx, c); return err }},
 		"when a session forks":  {obstinateFork(), forked},
 	} {
-		t.Run(name, func(t *testing.T) { testIsStopped(t, c.module, c.run) })
+		t.Run(name, func(t *testing.T) { testIsStopped(t, c.module.module(), c.run) })
 	}
 }
 
@@ -260,7 +258,7 @@ func TestExceptionsAreRefused(t *testing.T) {
 // longest.
 func BenchmarkCancel(b *testing.B) {
 	programs := busy()
-	programs["obstinate"], programs["obstinate start"] = obstinate(), obstinateStart()
+	programs["obstinate"], programs["obstinate start"] = obstinate().module(), obstinateStart().module()
 	for name, module := range programs {
 		b.Run(name, func(b *testing.B) {
 			box := newBox(b, map[string]string{"/p": string(module)}, v1.Config{})

@@ -58,8 +58,8 @@ func (s *sandbox) metering() metering {
 
 const (
 	// tickSlice is how many ticks a program may take before it calls: 40 µs of Python, where a turn of the interpreter's loop counts
-	// for its longest way, 160 ticks. A call takes 130 ns. With wazero as it is a garbage
-	// collection waits for it (docs/rationale.md); the end of a run does not: see urge.
+	// for its longest way, 160 ticks. A call takes 130 ns. With wazero as it is a garbage collection waits for it
+	// (docs/rationale.md); the end of a run does not: see urge.
 	tickSlice = 250_000
 	fuelSlice = 2_000_000 // and how many instructions
 )

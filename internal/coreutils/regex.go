@@ -175,7 +175,7 @@ func (r *regex) first(s []byte) []int {
 	return r.re.FindSubmatchIndex(s)
 }
 
-func (r *regex) isStopped() bool { return r.opt.stopped != nil && r.opt.stopped() }
+func (o *regexOptions) isStopped() bool { return o.stopped != nil && o.stopped() }
 
 func (r *regex) long(s []byte) bool { return r.opt.stopped != nil && len(s) > longMatch/max(1, r.size) }
 
@@ -212,7 +212,7 @@ func (r *regex) all(s []byte, n int) [][]int {
 	}
 	var out [][]int
 	end := -1
-	for at := 0; at <= len(s) && (n < 0 || len(out) < n) && !r.isStopped(); {
+	for at := 0; at <= len(s) && (n < 0 || len(out) < n) && !r.opt.isStopped(); {
 		m := r.matchAt(s, at)
 		if m == nil {
 			break

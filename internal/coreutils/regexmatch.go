@@ -67,7 +67,7 @@ func (m *backtracker) wordAfter(at int) bool {
 
 // match tries n at position at and, for each way it matches, calls then with the end until that returns true.
 func (m *backtracker) match(n regexNode, at int, then func(end int) bool) bool {
-	if m.steps++; m.steps%regexLooks == 0 && m.opt.stopped != nil && m.opt.stopped() || m.depth == maxRegexNesting {
+	if m.steps++; m.steps%regexLooks == 0 && m.opt.isStopped() || m.depth == maxRegexNesting {
 		m.steps = maxRegexSteps + 1
 	}
 	if m.steps > maxRegexSteps {

@@ -93,7 +93,7 @@ func (s *session) source(r io.Reader, name string) (string, error) {
 // lower rewrites what the interpreter would ask the host about into what the box answers, and refuses what
 // cannot be rewritten. It changes f in place.
 func (s *session) lower(f syntax.Node) error {
-	l := &lowering{session: s, checked: map[*syntax.Word]bool{}, verbatim: map[*syntax.Word]bool{}, conditions: map[*syntax.Stmt]bool{}}
+	l := &lowering{session: s, verbatim: map[*syntax.Word]bool{}, conditions: map[*syntax.Stmt]bool{}}
 	syntax.Walk(f, func(n syntax.Node) bool {
 		if n == nil {
 			l.tested = l.tested[:len(l.tested)-1]
@@ -116,7 +116,6 @@ func (s *session) lower(f syntax.Node) error {
 
 type lowering struct {
 	*session
-	checked    map[*syntax.Word]bool // patterns
 	verbatim   map[*syntax.Word]bool // bodies of here-documents, where ~ and \ are plain
 	conditions map[*syntax.Stmt]bool // statements whose failure set -e ignores
 	tested     []bool                // of the nodes that enclose the current one: within such a statement

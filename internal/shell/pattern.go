@@ -66,41 +66,42 @@ func (l *lowering) patterns(n syntax.Node) {
 // are parts, each after a word that says whether it is quoted. So are patterns with quoted parentheses, which the interpreter takes for
 // others.
 func (l *lowering) pattern(w *syntax.Word) {
-	if w == nil || l.checked[w] {
+	if w == nil {
 		return
 	}
-	l.checked[w] = true
-	arguments, text, expanded := []*syntax.Word{inQuotes("_sh_pattern")}, "", false // quoted, it is no alias
-	add := func(kind string, part *syntax.Word) { arguments = append(arguments, inQuotes(kind), part) }
+	arguments, text, expanded := []*syntax.Word{wordOf("_sh_pattern")}, "", false // quoted, it is no alias
+	add := func(kind string, parts ...syntax.WordPart) {
+		arguments = append(arguments, wordOf(kind), &syntax.Word{Parts: parts})
+	}
 	for i, part := range w.Parts {
 		switch part := part.(type) {
 		case *syntax.Lit:
 			value := part.Value
 			if home, _, _ := strings.Cut(value, "/"); i == 0 && strings.HasPrefix(value, "~") {
-				add(partQuoted, &syntax.Word{Parts: []syntax.WordPart{&syntax.Lit{Value: home}}})
+				add(partQuoted, &syntax.Lit{Value: home})
 				value = value[len(home):]
 			}
 			text += value
-			add(partPlain, inQuotes(value))
+			add(partPlain, quoted(value)...)
 		case *syntax.ExtGlob:
 			group := part.Op.String() + part.Pattern.Value + ")"
 			text += group
-			add(partPlain, inQuotes(group))
+			add(partPlain, quoted(group)...)
 		case *syntax.ParamExp, *syntax.CmdSubst:
 			expanded = true
 			together(part)
-			add(partPlain, &syntax.Word{Parts: []syntax.WordPart{&syntax.DblQuoted{Parts: []syntax.WordPart{part}}}})
+			add(partPlain, &syntax.DblQuoted{Parts: []syntax.WordPart{part}})
 		case *syntax.DblQuoted:
 			for _, inner := range part.Parts {
 				together(inner)
 				lit, ok := inner.(*syntax.Lit)
 				expanded = expanded || !ok || strings.Contains(lit.Value, "(")
 			}
-			add(partQuoted, &syntax.Word{Parts: []syntax.WordPart{part}})
+			add(partQuoted, part)
 		default:
 			text, ok := part.(*syntax.SglQuoted)
 			expanded = expanded || !ok || strings.Contains(text.Value, "(")
-			add(partQuoted, &syntax.Word{Parts: []syntax.WordPart{part}})
+			add(partQuoted, part)
 		}
 	}
 	switch {
@@ -111,17 +112,14 @@ func (l *lowering) pattern(w *syntax.Word) {
 	}
 }
 
+// wordOf is a word that stands for text.
+func wordOf(text string) *syntax.Word { return &syntax.Word{Parts: quoted(text)} }
+
 // Kinds of parts.
 const (
 	partPlain  = "plain"
 	partQuoted = "quoted"
 )
-
-// inQuotes is text as a word, which may be printed and read again.
-func inQuotes(text string) *syntax.Word {
-	escaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`").Replace(text)
-	return &syntax.Word{Parts: []syntax.WordPart{&syntax.DblQuoted{Parts: []syntax.WordPart{&syntax.Lit{Value: escaped}}}}}
-}
 
 // together has all of several parameters in one word.
 func together(part syntax.WordPart) {
@@ -153,8 +151,8 @@ func assembled(args []string) string {
 		}
 	}
 	pat := b.String()
-	if end := strings.TrimRight(pat, "\n"); len(end) < len(pat) { // which $(…) would not keep
-		pat = pat[:len(pat)-1] + "[\n]"
+	if rest, found := strings.CutSuffix(pat, "\n"); found { // which $(…) would not keep
+		return rest + "[\n]"
 	}
 	return pat
 }

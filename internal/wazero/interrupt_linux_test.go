@@ -38,6 +38,16 @@ func endless(f ...byte) []byte {
 
 func interrupt(m api.Module) { m.(interface{ Interrupt() }).Interrupt() }
 
+// calling calls a function that takes and gives nothing; its end can be waited for.
+func calling(ctx context.Context, m api.Module) <-chan error {
+	done := make(chan error)
+	go func() {
+		_, err := m.ExportedFunction("f").Call(ctx)
+		done <- err
+	}()
+	return done
+}
+
 // untilDone interrupts an instance until its call is over.
 func untilDone(m api.Module, done <-chan error) error {
 	for {
@@ -73,11 +83,7 @@ func TestInterruptEndsWhatNeverEnds(t *testing.T) {
 					t.Fatal(err)
 				}
 				running, cancel := context.WithCancel(ctx)
-				done := make(chan error)
-				go func() {
-					_, err := m.ExportedFunction("f").Call(running)
-					done <- err
-				}()
+				done := calling(running, m)
 				if canceled {
 					cancel()
 				}
@@ -203,12 +209,7 @@ func TestInterruptedInstanceIsLetGo(t *testing.T) {
 		}
 		memory, _ := m.Memory().Read(0, 1)
 		its = weak.Make(&memory[0])
-		done := make(chan error)
-		go func() {
-			_, err := m.ExportedFunction("f").Call(ctx)
-			done <- err
-		}()
-		if err := untilDone(m, done); err == nil {
+		if err := untilDone(m, calling(ctx, m)); err == nil {
 			t.Error("it ended by itself")
 		}
 		if err := m.Close(ctx); err != nil {
@@ -235,12 +236,7 @@ func TestInterruptIsNobodyElsesSignal(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.Close(ctx)
-		done := make(chan error)
-		go func() {
-			_, err := m.ExportedFunction("f").Call(ctx)
-			done <- err
-		}()
-		if err := untilDone(m, done); err == nil {
+		if err := untilDone(m, calling(ctx, m)); err == nil {
 			t.Error("it ended by itself")
 		}
 	}

@@ -6,7 +6,8 @@
 #
 # The copies are in $XDG_CACHE_HOME/boxer/wazero, under names that cover the version and the patches. A link in patched/ has
 # such a name, too, since wazero's becomes part of the executable (runtime/codecache.go): machine code is never taken from another
-# compiler. Without the flag boxer is built with the modules as they are, and does the same more slowly.
+# compiler. Without the flag boxer is built with the modules as they are: it is slower, and hostile programs can do more harm
+# (docs/security.md).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."

@@ -2,6 +2,7 @@ package isolate
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,10 +13,14 @@ import (
 	"boxer.dev/runtime"
 )
 
-// section is one of a module, of less than 128 bytes.
+// section is one of a module.
 func section(id byte, contents ...string) string {
-	all := strings.Join(contents, "")
-	return string([]byte{id, byte(len(all))}) + all
+	return string([]byte{id}) + sized(strings.Join(contents, ""))
+}
+
+// sized is contents after their length.
+func sized(contents string) string {
+	return string(binary.AppendUvarint(nil, uint64(len(contents)))) + contents
 }
 
 // program is a module whose _start has the given instructions, which may call fd_write as function 0, and with text behind a buffer's
@@ -27,7 +32,7 @@ func program(text, code string) []byte {
 		section(3, "\x01\x01") +
 		section(5, "\x01\x00\x01") +
 		section(7, "\x02", "\x06_start\x00\x01", "\x06memory\x02\x00") +
-		section(10, "\x01", string([]byte{byte(len(code) + 2)}), "\x00", code, "\x0b") +
+		section(10, "\x01", sized("\x00"+code+"\x0b")) +
 		section(11, "\x01", "\x00\x41\x00\x0b", string([]byte{byte(8 + len(text)), 8, 0, 0, 0, byte(len(text)), 0, 0, 0}), text))
 }
 

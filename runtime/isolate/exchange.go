@@ -23,7 +23,7 @@ type exchange struct {
 	command *runtime.Cmd
 	request *request
 	margin  time.Duration
-	alone   bool // no other run goes on, and there is more than one processor
+	alone   bool // no other run goes on, and Go may use more than one processor
 
 	begun   bool  // it was asked for of a worker that was there: a session's
 	heard   bool  // the worker has said something

@@ -2,8 +2,7 @@ package isolate
 
 import (
 	"context"
-	"encoding/binary"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,27 +29,23 @@ func TestObstinateProgramIsStopped(t *testing.T) {
 
 // returning is a program that calls itself that often, and has more to do after each call than any program that was not made for it.
 func returning(times int) []byte {
-	number := func(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
-	sized := func(b ...byte) []byte { return append(number(len(b)), b...) }
-	section := func(id byte, contents ...[]byte) []byte {
-		return append([]byte{id}, sized(slices.Concat(contents...)...)...)
-	}
 	// local 0 = local 0 * 1664525 + 1013904223 + memory[that % 256 MiB], which waits for memory each time
-	step := []byte("\x20\x00\x41\x8d\xcc\xe5\x00\x6c\x41\xdf\xe6\xbb\xe3\x03\x6a\x22\x00\x41\xfc\xff\xff\xff\x00\x71\x28\x02\x00\x20\x00\x6a\x21\x00")
-	f := slices.Concat([]byte("\x00\x20\x00\x04\x40\x20\x00\x41\x01\x6b\x10\x01\x0b"), slices.Repeat(step, 1200), []byte{0x0b})
-	start := slices.Concat([]byte("\x00\x41"), signed(times), []byte("\x10\x01\x0b"))
-	return slices.Concat([]byte("\x00asm\x01\x00\x00\x00"),
-		section(1, []byte("\x02\x60\x00\x00\x60\x01\x7f\x00")),
-		section(3, []byte("\x02\x00\x01")),
-		section(5, []byte("\x01\x00"), number(4096)),
-		section(7, []byte("\x01\x06_start\x00\x00")),
-		section(10, []byte{2}, sized(start...), sized(f...)))
+	step := "\x20\x00\x41\x8d\xcc\xe5\x00\x6c\x41\xdf\xe6\xbb\xe3\x03\x6a\x22\x00\x41\xfc\xff\xff\xff\x00\x71\x28\x02\x00\x20\x00\x6a\x21\x00"
+	f := "\x00\x20\x00\x04\x40\x20\x00\x41\x01\x6b\x10\x01\x0b" + strings.Repeat(step, 1200) + "\x0b"
+	start := "\x00\x41" + signed(times) + "\x10\x01\x0b"
+	return []byte("\x00asm\x01\x00\x00\x00" +
+		section(1, "\x02\x60\x00\x00\x60\x01\x7f\x00") +
+		section(3, "\x02\x00\x01") +
+		section(5, "\x01\x00\x80\x20") + // 4096 pages
+		section(7, "\x01\x06_start\x00\x00") +
+		section(10, "\x02", sized(start), sized(f)))
 }
 
 // signed is a number that is not negative, as i32.const has it.
-func signed(n int) (encoded []byte) {
+func signed(n int) string {
+	var encoded []byte
 	for ; n >= 0x40; n >>= 7 {
 		encoded = append(encoded, byte(n)|0x80)
 	}
-	return append(encoded, byte(n))
+	return string(append(encoded, byte(n)))
 }
