@@ -40,6 +40,9 @@ var guest = sync.OnceValues(func() ([]byte, error) {
 // shared is the engine of tests that do not look at the engine, so that the guest is compiled once.
 var shared = sync.OnceValues(func() (*Engine, error) { return New(context.Background(), Options{}) })
 
+// counting is one whose programs count, as they do where the engine cannot interrupt them.
+var counting = sync.OnceValues(func() (*Engine, error) { return New(context.Background(), Options{Counting: CountAlways}) })
+
 // newTree makes a tree with the guest as /bin/guest and the given files: with mode 0755 where they start with "#!", a
 // directory where a name ends with a slash.
 func newTree(t testing.TB, files map[string]string) *vfs.FS {
@@ -74,7 +77,12 @@ func newTree(t testing.TB, files map[string]string) *vfs.FS {
 
 func newBox(t testing.TB, files map[string]string, config v1.Config) *Box {
 	t.Helper()
-	e, err := shared()
+	return newBoxOf(t, shared, files, config)
+}
+
+func newBoxOf(t testing.TB, engine func() (*Engine, error), files map[string]string, config v1.Config) *Box {
+	t.Helper()
+	e, err := engine()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ func (c *counter) Read(p []byte) (n int, err error) {
 // initialize brings the program to the point that is to be captured.
 func (s *shot) initialize(ctx context.Context) (err error) {
 	module := s.found.module
-	module.form = exporting
+	module.form, module.meters = exporting, s.sandbox.engine.usual
 	p, err := s.sandbox.engine.load(ctx, module, &Stats{})
 	if err != nil {
 		return notRunnable(s.found.path, err)
@@ -180,7 +180,7 @@ func (s *shot) failed(ctx context.Context, err error) error {
 	if ctx.Err() == nil && errors.As(err, &exit) {
 		return s.refuse(fmt.Sprintf("its initialisation ended with exit status %d", exit.ExitCode()&0xff))
 	}
-	return ending(ctx, s.found.path, err)
+	return s.sandbox.engine.usual.ending(ctx, s.found.path, err)
 }
 
 // write stores the image.

@@ -16,10 +16,7 @@ const (
 	stackOverflow = "stack overflow" // the one trap that the engine reports bare, without a backtrace
 )
 
-// ending turns what the engine says about the end of a program that counts into what Run returns.
-func ending(ctx context.Context, name string, err error) error { return ticks.ending(ctx, name, err) }
-
-// ending does so for a program that counts, or does not.
+// ending turns what the engine says about the end of a program into what Run returns.
 func (m metering) ending(ctx context.Context, name string, err error) error {
 	var exit *sys.ExitError
 	switch {

@@ -39,14 +39,26 @@ type Options struct {
 	// utilities work is the run's, and counts against Limits.Memory. A run that is over the limit is ended; one that goes on taking
 	// memory all the same is abandoned: Alone is called with how it ended, and should end the process.
 	Alone func(error)
-	// Unstoppable has programs not count what they do. Then one that computes without ever calling the host goes on when its run is
-	// to end, by its context or a limit of time; with wazero as it is a garbage collection of this process waits for it, too. Programs
-	// in loops of a few instructions take as little as three quarters of the time, CPython some five sixths (`boxer bench cpu`). What
-	// is charged counts nevertheless.
-	Unstoppable bool
+	// Counting says which programs count what they do, besides those that are charged, which always do.
+	Counting Counting
 	// CleanLater leaves used instances to Clean, for who has better to do first: to tell how a run ended.
 	CleanLater bool
 }
+
+// Counting says when programs count what they do in order to be stopped. Python that counts takes a fifth more time (`boxer bench cpu`).
+type Counting byte
+
+const (
+	// CountIfNeeded has programs count where nothing else could end one that computes without ever calling the host: on systems other
+	// than Linux, on processors other than amd64's and arm64's, with wazero as it is, in a process without /proc, and in one whose
+	// starter has blocked SIGPWR. Elsewhere machine code is interrupted wherever it is.
+	CountIfNeeded Counting = iota
+	// CountAlways has them count here, too.
+	CountAlways
+	// CountNever has them not count. Where that would be needed a program that computes goes on when its run is to end, by its context or
+	// a limit of time, and a garbage collection of this process waits for it.
+	CountNever
+)
 
 // Progress is news of a compilation.
 type Progress struct {
@@ -63,6 +75,7 @@ type Engine struct {
 	wazero  wazero.Runtime
 	files   wazero.CompilationCache // of wazero, if codes is not nil
 	codes   *codeCache              // nil: memory only
+	usual   metering                // of programs that are not charged
 
 	digests digests
 	sealed  atomic.Bool
@@ -111,6 +124,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		config = config.WithCompilationCache(e.files)
 	}
 	e.wazero = wazero.NewRuntimeWithConfig(ctx, config)
+	e.usual = e.uncharged()
 	if err := errors.Join(wasi.Instantiate(ctx, e.wazero), instantiateMeter(ctx, e.wazero)); err != nil {
 		e.Close()
 		return nil, err
@@ -119,6 +133,17 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		e.codes.wazero = e.wazero
 	}
 	return e, nil
+}
+
+// uncharged is what programs count that are not charged.
+func (e *Engine) uncharged() metering {
+	switch e.options.Counting {
+	case CountAlways:
+		return ticks
+	case CountNever:
+		return uncounted
+	}
+	return ticks
 }
 
 // openCache sets e.codes and e.files, or leaves them nil where code cannot be kept: then that is a warning.

@@ -223,7 +223,7 @@ func (s *sandbox) runUtility(ctx context.Context, run coreutils.Utility, c comma
 		Exec: s.spawn,
 	})
 	if ctx.Err() != nil {
-		return ending(ctx, c.args[0], ctx.Err())
+		return s.metering().ending(ctx, c.args[0], ctx.Err())
 	}
 	return exited(status, nil)
 }

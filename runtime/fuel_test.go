@@ -56,33 +56,31 @@ func TestShortProgramsUseUpFuel(t *testing.T) {
 	}
 }
 
-// An engine whose programs cannot be stopped charges them as any other does.
-func TestUnstoppableProgramsAreCharged(t *testing.T) {
+// What is charged is so by any engine, and what is not by none.
+func TestProgramsAreChargedWhateverOthersCount(t *testing.T) {
 	files := map[string]string{"/loops": string(startModule(0x41, 0, 0x41, 0xe8, 7, 0x36, 2, 0, // 1,000 at address 0
 		0x03, 0x40, 0x41, 0, 0x41, 0, 0x28, 2, 0, 0x41, 1, 0x6b, 0x36, 2, 0, 0x41, 0, 0x28, 2, 0, 0x0d, 0, 0x0b).module())}
-	e, err := New(t.Context(), Options{Unstoppable: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	usual := newBox(t, files, v1.Config{})
-	unstoppable, err := e.NewBox(newTree(t, files), v1.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var counts []int64
-	for _, b := range []*Box{usual, unstoppable} {
+	for _, counting := range []Counting{CountIfNeeded, CountAlways, CountNever} {
+		e := newEngine(t, Options{Counting: counting})
+		b, err := e.NewBox(newTree(t, files), v1.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		var stats Stats
 		for _, c := range []Cmd{{}, {Stats: &stats, CountFuel: true}} {
 			c.Args = []string{"/loops"}
 			if _, err := run(t, b, c); err != nil {
 				t.Error(err)
 			}
+			if stats.Fuel > 0 != c.CountFuel {
+				t.Errorf("%d instructions are counted", stats.Fuel)
+			}
 		}
 		counts = append(counts, stats.Fuel)
 	}
-	if counts[0] < 8000 || counts[0] != counts[1] {
-		t.Errorf("instructions are counted as %d and %d", counts[0], counts[1])
+	if counts[0] < 8000 || counts[0] != counts[1] || counts[0] != counts[2] {
+		t.Errorf("instructions are counted as %d", counts)
 	}
 }
 

@@ -162,14 +162,18 @@ func TestObstinateProgramsAreStopped(t *testing.T) {
 }
 
 func testIsStopped(t *testing.T, module []byte, run func(*Box, context.Context, *Cmd) error) {
-	b := newBox(t, map[string]string{"/p": string(module)}, v1.Config{})
-	for _, c := range []Cmd{{}, {CountFuel: true}} {
+	files := map[string]string{"/p": string(module)}
+	b, counts := newBox(t, files, v1.Config{}), newBoxOf(t, counting, files, v1.Config{})
+	for _, c := range []struct {
+		*Box
+		Cmd
+	}{{b, Cmd{}}, {counts, Cmd{}}, {b, Cmd{CountFuel: true}}} {
 		told := newTrigger("x")
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		done := make(chan error, 1)
 		c.Args, c.Stdout = []string{"/p"}, told
-		go func() { done <- run(b, ctx, &c) }()
+		go func() { done <- run(c.Box, ctx, &c.Cmd) }()
 		select {
 		case <-told.pulled:
 		case err := <-done:

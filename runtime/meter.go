@@ -13,8 +13,8 @@ import (
 	"boxer.dev/internal/wasm"
 )
 
-// Machine code is nothing that the Go runtime could interrupt: without a call to the host it goes round a loop for ever, and
-// with wazero as it is a garbage collection waits for it, and every other goroutine for that. So programs are rewritten to call
+// Machine code is nothing that the Go runtime could interrupt: without a call to the host it goes round a loop for ever. Where the
+// engine can, it interrupts it from outside (internal/wazero/patches). Elsewhere, and to be charged, programs are rewritten to call
 // the host now and then (wasm.Metered), and here is what they call.
 
 // metering is what a program counts.
@@ -23,7 +23,7 @@ type metering byte
 const (
 	ticks     metering = iota // so that it can be stopped
 	fuelled                   // so that it can be charged, too
-	uncounted                 // nothing: it is fast, and cannot be stopped
+	uncounted                 // nothing
 )
 
 // of gives the module as it counts.
@@ -34,7 +34,7 @@ func (m metering) of(module []byte) ([]byte, error) {
 	case fuelled:
 		return wasm.Metered(module, wasm.Fuel)
 	}
-	return module, nil
+	return module, wasm.Unmetered(module)
 }
 
 // imports is how many functions a program imports to count.
@@ -47,13 +47,10 @@ func (m metering) imports() int {
 
 // metering is what the run's programs have to count.
 func (s *sandbox) metering() metering {
-	switch {
-	case s.cmd.Limits.Fuel > 0 || s.cmd.CountFuel:
+	if s.cmd.Limits.Fuel > 0 || s.cmd.CountFuel {
 		return fuelled
-	case s.engine.options.Unstoppable:
-		return uncounted
 	}
-	return ticks
+	return s.engine.usual
 }
 
 const (
@@ -145,22 +142,21 @@ func (t *tank) drain(i *instance) {
 	}
 }
 
-// urge makes a program that counts ticks look at its context as soon as that has ended, not only at the end of its slice: what
-// it has left is taken from it, and again while it goes on, for it may just have been counting. One that does not look is
-// interrupted wherever it is, if the engine can do that. That lasts until stop is called, which waits for it.
+// urge ends what a program computes as soon as its context has ended. One that counts nothing is interrupted wherever it is, again and
+// again while it goes on, for it may just have come from the host. What one that counts ticks has left is taken from it, so that it looks
+// at its context, again and again likewise, for it may just have been counting; it is interrupted, too, if it does not look, and the
+// engine can do that. One that is charged uses up its slice in a moment, and is interrupted otherwise. That lasts until stop is called,
+// which waits for it.
 func (i *instance) urge(ctx context.Context) (stop func()) {
-	if i.counter == nil {
-		return func() {}
-	}
 	stopped, idle := make(chan struct{}), make(chan struct{})
 	forget := context.AfterFunc(ctx, func() {
 		defer close(idle)
 		since := time.Now()
 		for pause := firstUrge; ; pause = min(2*pause, lastUrge) {
-			if i.counter.Type() == api.ValueTypeI32 {
+			if i.counter != nil && i.counter.Type() == api.ValueTypeI32 {
 				setCounter(i.counter, api.EncodeI32(-1))
 			}
-			if time.Since(since) >= patience {
+			if i.counter == nil || time.Since(since) >= patience {
 				i.interrupt()
 			}
 			select {
@@ -190,7 +186,7 @@ func setCounter(counter api.MutableGlobal, value uint64) (was uint64) {
 	return was
 }
 
-// How long a program that has been urged is left alone, and after what time it is interrupted.
+// How long a program that has been urged is left alone, and after what time one that counts is interrupted.
 const (
 	firstUrge = 20 * time.Microsecond
 	lastUrge  = 5 * time.Millisecond

@@ -52,11 +52,11 @@ func (c CPU) Run(ctx context.Context) (_ *Section, err error) {
 		}
 	}()
 	for form, of := range []struct {
-		key         string
-		unstoppable bool
-		fuel        int64
-	}{boxer: {key: "boxer"}, plain: {key: "plain", unstoppable: true}, fuelled: {key: "fuel", fuel: math.MaxInt64}} {
-		engine, err := runtime.New(ctx, runtime.Options{CacheDir: c.CacheDir, Unstoppable: of.unstoppable})
+		key      string
+		counting runtime.Counting
+		fuel     int64
+	}{boxer: {key: "boxer"}, plain: {key: "plain", counting: runtime.CountNever}, fuelled: {key: "fuel", fuel: math.MaxInt64}} {
+		engine, err := runtime.New(ctx, runtime.Options{CacheDir: c.CacheDir, Counting: of.counting})
 		if err != nil {
 			return nil, err
 		}

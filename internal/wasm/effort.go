@@ -25,6 +25,10 @@ const (
 	maxModuleEffort   = 5 * time.Minute
 )
 
+// maxLoops is how many loops a function may have. The time that the engine takes to compile one grows with the square of
+// their number: 20,000 take minutes. CPython's largest function has 117.
+const maxLoops = 2000
+
 // CheckEffort refuses modules that the engine would compile for long, in time that grows with the module's size.
 func (m *Module) CheckEffort() error {
 	all, moved := time.Duration(0), m.movedByCalls()
@@ -92,10 +96,15 @@ func (s *hardness) look(f int, body Body) error {
 		return c.err
 	}
 	s.labels = append(s.labels, int64(m.Types[m.Functions[f]].Results.Len))
-	x := body.Expr()
+	x, loops := body.Expr(), 0
 	for x.Next() {
 		switch x.Op {
-		case OpIf, OpLoop, OpTryTable, OpBrIf, OpBrOnNull, OpBrOnNonNull:
+		case OpLoop:
+			if loops++; loops > maxLoops {
+				return tooMuch(body, fmt.Sprintf("function %d has more than %d loops", body.Index, maxLoops))
+			}
+			s.branches++
+		case OpIf, OpTryTable, OpBrIf, OpBrOnNull, OpBrOnNonNull:
 			s.branches++
 		case OpBrTable:
 			s.branches += int64(x.Index)/4 + 1

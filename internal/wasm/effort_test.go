@@ -27,6 +27,8 @@ func TestHardFunctionsAreRefused(t *testing.T) {
 		"small":                            {oneHard(1, 10, arm...), true},
 		"as many branches as CPython":      {oneHard(20, 8000, arm...), true},
 		"as many locals as CPython":        {oneHard(200, 700, arm...), true},
+		"as many loops as there may be":    {oneHard(1, maxLoops, 0x03, 0x40, 0x0b), true},
+		"more":                             {oneHard(1, maxLoops+1, 0x03, 0x40, 0x0b), false},
 		"many branches":                    {oneHard(1, 100_000, arm...), false},
 		"many branches between locals":     {oneHard(5000, 5000, arm...), false},
 		"many ways from one branch":        {oneHard(1, 1, table...), false},

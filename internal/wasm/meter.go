@@ -55,7 +55,7 @@ func Metered(module []byte, meter Meter) ([]byte, error) {
 		return nil, err
 	}
 	r := &metering{m: m, meter: meter, types: len(m.Types), counter: uint32(len(m.Globals)), refill: uint32(m.imported[ExternFunc])}
-	if err := r.checkNames(); err != nil {
+	if err := m.checkMeterNames(); err != nil {
 		return nil, err
 	}
 	if r.entries, err = m.entries(shortCall); err != nil {
@@ -85,13 +85,22 @@ type metering struct {
 	long     map[uint32]bool // data segments that are; nil: nobody has asked
 }
 
-func (r *metering) checkNames() error {
-	for _, imp := range r.m.Imports {
+// Unmetered refuses modules that use MeterModule or CounterExport, as Metered does, for those who run a module as it is.
+func Unmetered(module []byte) error {
+	m, err := Parse(module)
+	if err != nil {
+		return err
+	}
+	return m.checkMeterNames()
+}
+
+func (m *Module) checkMeterNames() error {
+	for _, imp := range m.Imports {
 		if imp.Module == MeterModule {
-			return r.m.importError(imp, "is not for programs")
+			return m.importError(imp, "is not for programs")
 		}
 	}
-	return r.m.nameFree([]string{CounterExport})
+	return m.nameFree([]string{CounterExport})
 }
 
 // number is the type of the counter.

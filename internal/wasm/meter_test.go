@@ -377,16 +377,3 @@ func TestMeteredManyNestedTryTables(t *testing.T) {
 		}
 	}
 }
-
-// The engine takes minutes over a function with too many loops.
-func TestMeteredLoopsAreBounded(t *testing.T) {
-	loops := func(n int) []byte { return oneFunction(bytes.Repeat(raw(0x03, 0x40, 0x0b), n)...) }
-	for _, meter := range []Meter{Ticks, Fuel} {
-		if _, err := Metered(loops(maxLoops), meter); err != nil {
-			t.Error(err)
-		}
-		if _, err := Metered(loops(maxLoops+1), meter); err == nil {
-			t.Error("a function may have any number of loops")
-		}
-	}
-}

@@ -1,7 +1,5 @@
 package wasm
 
-import "fmt"
-
 // point is a place in a body where the counter is charged.
 type point struct {
 	pos  int   // of the instruction before which it is
@@ -76,27 +74,14 @@ const (
 	leafAccesses = 8 // as many as a leaf may have
 )
 
-// maxLoops is how many loops a function may have. The time that the engine takes to compile one grows with the square of
-// their number: 20,000 take minutes. CPython's largest function has 117.
-const maxLoops = 2000
-
 // plan lists the points of a function in the order of their positions. What costs nothing and tests nothing is left out.
 func (p *planner) plan(function int, body Body) ([]point, error) {
 	p.points, p.blocks = p.points[:0], append(p.blocks[:0], plannedBlock{})
 	p.at, p.targets, p.others, p.reads = distance{}, 0, 0, 0
-	loops := 0
 	p.path.begin()
 	p.add(body.Code, p.entries.tested[function])
 	x := body.Expr()
 	for x.Next() {
-		if x.Op == OpLoop {
-			if loops++; loops > maxLoops {
-				return nil, &SyntaxError{
-					Offset: x.Pos, Section: SectionCode.String(),
-					Message: fmt.Sprintf("function has more than %d loops", maxLoops),
-				}
-			}
-		}
 		weight := p.entries.weight(&x)
 		if p.path.fresh() && p.entries.testedCall(&x) {
 			p.test(x.Pos)
