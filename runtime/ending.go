@@ -23,6 +23,9 @@ func (m metering) ending(ctx context.Context, name string, err error) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
+		if killed, ok := context.Cause(ctx).(*killedBy); ok {
+			return killed.exit()
+		}
 		return fmt.Errorf("%q was stopped: %w", name, ended(ctx))
 	case errors.Is(err, ErrOutOfFuel):
 		return fmt.Errorf("%q was stopped: %w", name, ErrOutOfFuel)

@@ -95,6 +95,11 @@ func (s *sandbox) runModule(ctx context.Context, found executable, c command) (e
 	defer done()
 	process := s.process(c)
 	process.Clock.Waiting = clock.waiting()
+	if p.deaf && (s.cmd.Signals != nil || s.cmd.Grace > 0) {
+		var end func()
+		ctx, end = mortal(ctx, process)
+		defer end()
+	}
 	ctx, err = wasi.NewContext(ctx, process)
 	if err != nil {
 		return fmt.Errorf("running %q: %w", found.path, err)
@@ -165,12 +170,14 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 	}
 	s.begin()
 	stop := i.urge(ctx)
+	i.attend(ctx)
 	if served, err = i.serve(ctx); served {
 		err = i.run(ctx)
 		if image != nil {
 			stats.Restored++
 		}
 	}
+	i.unattend(ctx)
 	stop()
 	tank.drain(i)
 	stats.Run += watch()

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/tetratelabs/wazero/api"
@@ -95,6 +96,33 @@ func (s *sandbox) pass(signal Signal) {
 		s.end(&KilledError{Reason: "interrupted", Status: StatusInterrupted})
 	}
 }
+
+// mortal gives a program that takes no signals a context of its own, which they end: the run goes on.
+func mortal(ctx context.Context, p *wasi.Process) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	p.Kill = func(n Signal) { cancel(&killedBy{n}) }
+	return ctx, func() { cancel(nil) }
+}
+
+// killedBy is the end of a program, not of its run.
+type killedBy struct{ signal Signal }
+
+func (k *killedBy) Error() string { return fmt.Sprintf("signal %d", k.signal) }
+func (k *killedBy) exit() error   { return &ExitError{Code: 128 + int(k.signal)} }
+
+// attend lets signals reach the program, which runs until unattend is called, unless it looks for them itself where it counts.
+func (i *instance) attend(ctx context.Context) {
+	if i.counter != nil {
+		return
+	}
+	var linear []byte
+	if i.memory != nil {
+		linear = i.memory.Bytes()
+	}
+	wasi.Attend(ctx, i.module, linear)
+}
+
+func (i *instance) unattend(ctx context.Context) { wasi.Unattend(ctx) }
 
 // signalSlice is how long a program may take to note a signal, in what it counts.
 const signalSlice = 1 << 20

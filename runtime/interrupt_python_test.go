@@ -122,7 +122,7 @@ func TestPythonPromptSurvivesInterrupts(t *testing.T) {
 	r, w := io.Pipe()
 	defer w.Close()
 	out := &whenPrinted{
-		texts:  []string{">>> ", "5\n", "KeyboardInterrupt", "6\n", "go\n", "caught\n"},
+		texts:  []string{">>> ", "5\n>>> ", "KeyboardInterrupt", "6\n", "go\n", "caught\n"},
 		typed:  []string{"x = 5; x\n", "", "x + 1\n", "try:\n  print('go')\n  while True: pass\nexcept: print('caught')\n\n", "", "exit(x)\n"},
 		signal: Interrupt, signals: make(chan Signal), input: w,
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"boxer.dev/internal/wasm"
+	"boxer.dev/runtime/wasi"
 )
 
 // boxerModule is the import module by which a program shows that it is made for boxer.
@@ -20,6 +21,7 @@ type program struct {
 	compiled wazero.CompiledModule
 	globals  []string // that it exports
 	knowsDir bool     // asks for its working directory; others start at "/"
+	deaf     bool     // takes no signals
 	pools    pools    // of instances, if it is restorable
 	ruby     *rubyLibrary
 }
@@ -40,6 +42,8 @@ func newProgram(ctx context.Context, r wazero.Runtime, code *machineCode) (*prog
 	if p.ruby, err = fit(m); err != nil {
 		return nil, err
 	}
+	_, takes := m.Export(wasi.ExportSignal)
+	p.deaf = !takes
 	for _, e := range m.Exports {
 		if e.Kind == wasm.ExternGlobal {
 			p.globals = append(p.globals, e.Name)

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -220,6 +221,8 @@ func (s *Session) beginWith(ctx context.Context, module source, image *memory.Im
 // open makes the instance ready to execute something, if it serves the session.
 func (i *instance) open(ctx context.Context) (served bool, err error) {
 	defer i.urge(ctx)()
+	i.attend(ctx)
+	defer i.unattend(ctx)
 	if served, err := i.serve(ctx); !served {
 		return false, err
 	}
@@ -299,6 +302,11 @@ func (s *Session) bounded(ctx context.Context, e Execution, call func(context.Co
 	ctx, cancel := box.bounded(ctx)
 	defer cancel()
 	ctx, tank := box.fuel.tank(ctx)
+	if s.program != nil && s.program.deaf {
+		var end func()
+		ctx, end = mortal(ctx, s.process)
+		defer end()
+	}
 	ctx, err := wasi.NewContext(ctx, s.process)
 	if err != nil {
 		return fmt.Errorf("running %q: %w", s.path, err)
@@ -315,8 +323,10 @@ func (s *Session) bounded(ctx context.Context, e Execution, call func(context.Co
 	stop := func() {}
 	if s.live != nil {
 		stop = s.live.urge(ctx)
+		s.live.attend(ctx)
 	}
 	err = call(ctx)
+	wasi.Unattend(ctx)
 	stop()
 	if s.live != nil {
 		tank.drain(s.live)
@@ -473,8 +483,11 @@ func (v *valueBuilder) add(kind uint32, text []byte) {
 	case partRepr:
 		v.repr = v.cut(text)
 	case partJSON:
-		if len(text) <= v.limit && json.Valid(text) {
-			v.json = append([]byte(nil), text...)
+		if len(text) > v.limit {
+			break
+		}
+		if text = bytes.Clone(text); json.Valid(text) { // first: the text may change
+			v.json = text
 		}
 	case partType:
 		v.raised = true

@@ -26,7 +26,7 @@ done
 # A deep C stack, placed first: running over its end traps instead of overwriting data.
 "$cc" -nostartfiles -Wl,--no-entry "$@" \
 	-Wl,-z,stack-size=8388608 -Wl,--stack-first -Wl,--initial-memory=20971520 \
-	-Wl,--export=__stack_pointer -Wl,--strip-all -Wl,--fatal-warnings \
+	-Wl,--export=__stack_pointer -Wl,--export=boxer.attention -Wl,--strip-all -Wl,--fatal-warnings \
 	-o "$PROGRAM" "$objects"/*.o "$CROSS"/libpython3.*.a \
 	"$CROSS"/Modules/_decimal/libmpdec/libmpdec.a "$CROSS"/Modules/expat/libexpat.a \
 	"$CROSS"/Modules/_hacl/libHacl_Hash_SHA2.a \

@@ -16,7 +16,7 @@ func (m *Memory) CopyFrom(from *Memory) (pages int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	to, source := m.bytes(), from.bytes()
+	to, source := m.Bytes(), from.Bytes()
 	for _, r := range runs {
 		copy(to[r.from:r.to], source[r.from:r.to])
 		pages += int(r.to-r.from) / PageSize

@@ -81,7 +81,9 @@ func (m *Memory) Touched() (touched int, err error) {
 }
 
 func (m *Memory) length() uint64 { return uint64(len(m.buffer)) }
-func (m *Memory) bytes() []byte  { return m.buffer }
+
+// Bytes are what the memory is now. It may grow, and on some platforms move by that.
+func (m *Memory) Bytes() []byte { return m.buffer }
 
 // own is everything: copying costs no more than comparing.
 func (m *Memory) own() ([]span, error) { return []span{{0, uint64(len(m.buffer))}}, nil }

@@ -171,7 +171,9 @@ func pagesOf(runs []span) (pages int) {
 }
 
 func (m *Memory) length() uint64 { return m.size }
-func (m *Memory) bytes() []byte  { return m.reserved[:m.size] }
+
+// Bytes are what the memory is now. It may grow, and on some platforms move by that.
+func (m *Memory) Bytes() []byte { return m.reserved[:m.size] }
 
 // own lists the pages that may differ from the image: where that cannot be told, all of them.
 func (m *Memory) own() ([]span, error) {

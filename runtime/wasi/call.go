@@ -18,13 +18,14 @@ type Functions struct {
 	MaxCalls     int // that go on at the same time
 }
 
-func (f *Functions) has(name string) bool {
+// named gives the name that a program has written.
+func (f *Functions) named(text []byte) (name string, ok bool) {
 	for _, n := range f.Names {
-		if n == name {
-			return true
+		if n == string(text) {
+			return n, true
 		}
 	}
-	return false
+	return "", false
 }
 
 // calls are those of a process that go on.
@@ -52,7 +53,7 @@ func startCall(c call) errno {
 	if e != 0 {
 		return e
 	}
-	name, e := c.mem.view(c.u32(0), c.u32(1))
+	text, e := c.mem.view(c.u32(0), c.u32(1))
 	if e != 0 {
 		return e
 	}
@@ -60,8 +61,10 @@ func startCall(c call) errno {
 	if e != 0 {
 		return e
 	}
-	switch f := &c.Functions; {
-	case !f.has(string(name)):
+	f := &c.Functions
+	name, known := f.named(text)
+	switch {
+	case !known:
 		return errnoNoent
 	case len(arguments) > f.MaxArguments:
 		return errno2big
@@ -70,7 +73,7 @@ func startCall(c call) errno {
 	case c.files.full(0):
 		return errnoMfile
 	}
-	a := c.startAnswer(c.ctx, string(name), append([]byte(nil), arguments...))
+	a := c.startAnswer(c.ctx, name, append([]byte(nil), arguments...))
 	putU32(out, 0, c.files.insert(0, newDescriptor(a)))
 	return 0
 }

@@ -46,6 +46,9 @@ type Process struct {
 	Functions Functions
 	Dialogue  Dialogue // may be changed between the program's calls
 
+	// Kill, if not nil, ends a program that exports no function ExportSignal, wherever it is. It is called from any goroutine.
+	Kill func(Signal)
+
 	// Opened, if not nil, is told the path of every file that path_open opens
 	// or looks for in vain.
 	Opened func(path string)
@@ -59,6 +62,7 @@ type Process struct {
 	scratch    []byte // of joined
 	pipes      uint64 // made so far
 	signals    signals
+	attention  attention
 	calls      calls
 }
 

@@ -19,10 +19,10 @@ const (
 
 const signalBits = 64
 
-// exportSignal is what a program takes signals by: (number i32) -> i32, 1 if it has been taken and 0 if its default action
-// is to be carried out. It is called wherever the program is, on top of whatever it was doing, and may do as little as a
-// signal handler of C.
-const exportSignal = "boxer.signal"
+// ExportSignal is what a program takes signals by: (number i32) -> i32, 1 if it has been taken and 0 if its default action
+// is to be carried out. It is called wherever the program calls the host, on top of whatever it was doing, and may do as little as
+// a signal handler of C.
+const ExportSignal = "boxer.signal"
 
 // signals are those on their way to a program.
 type signals struct {
@@ -33,9 +33,9 @@ type signals struct {
 	told       bool // since the last call that waited: the program may not have looked yet
 }
 
-// Signal sends the program a signal, from any goroutine. The program takes it at its next system call, in the one that it
-// waits in, which then fails with EINTR, or where Deliver is called. What it has no handler for ends it, as signals do, but
-// for Deadline.
+// Signal sends the program a signal, from any goroutine. The program takes it at its next system call, which Attend has it make
+// soon, in the one that it waits in, which then fails with EINTR, or where Deliver is called. What it has no handler for ends it,
+// as signals do, but for Deadline.
 func (p *Process) Signal(s Signal) {
 	if s == 0 || s >= signalBits {
 		return
@@ -45,6 +45,7 @@ func (p *Process) Signal(s Signal) {
 	case p.signals.wake <- struct{}{}:
 	default:
 	}
+	p.alert()
 }
 
 // Forget drops the signals that have not been delivered.
@@ -93,7 +94,7 @@ func (p *Process) deliver(ctx context.Context, mod api.Module) {
 
 // hand reports whether the program has taken the signal.
 func (p *Process) hand(ctx context.Context, mod api.Module, s Signal) bool {
-	take := mod.ExportedFunction(exportSignal)
+	take := mod.ExportedFunction(ExportSignal)
 	if take == nil {
 		return false
 	}

@@ -22,6 +22,8 @@
 //   - Every pointer is checked before anything happens: a call that answers
 //     EFAULT has had no effect and leaked no descriptor, and a call that fails
 //     has written nothing.
+//   - What is read from there is read once, or may as well be another thing the second time: bits may be set in it meanwhile
+//     ([Attend]).
 //   - Nothing is allocated by a number the guest chose until that number is
 //     known to lie within its memory or below a fixed bound.
 //   - Nothing blocks past the end of the context: waiting calls end the run.

@@ -6,6 +6,7 @@
 #define Py_BUILD_CORE 1
 #include "interpreter.h"
 
+#include "internal/pycore_ceval.h"
 #include "internal/pycore_pyatomic_ft_wrappers.h"
 #include "internal/pycore_runtime.h"
 
@@ -39,6 +40,18 @@ int interrupted_by(int number)
 	_Py_atomic_store_ptr(&_PyRuntime.signals.handlers[number].func, Py_NewRef(deadline));
 	return PyErr_SetInterruptEx(number) == 0;
 }
+
+// boxer.attention is where the host sets bits so that it is called, whatever goes on: the evaluation loop looks at the second
+// word and then, as C code does that takes its time, at the first. Whoever finds it set clears it, calls the host, which hands
+// over the signals that there are, and looks for these (patches/0011).
+const struct {
+	const void *word;
+	uint32_t bits;
+} boxer_attention[] __asm__("boxer.attention") = {
+	{&_PyRuntime.signals.is_tripped, 1},
+	{&_PyRuntime._main_interpreter._initial_thread.base.eval_breaker, _PY_SIGNALS_PENDING_BIT},
+	{NULL, 0},
+};
 
 // Waiting. wasi-libc does not expect to be interrupted, and takes EINTR for a clock that there is none of.
 

@@ -217,9 +217,9 @@ void (*signal(int number, void (*handler)(int)))(int)
 	return old;
 }
 
-// boxer_signal is called by the host, wherever the program is: at the head of a loop, or in a system call. As with signals
-// anywhere, little may be done there. It tells whether the signal has been taken; if not, its default action is left to
-// the host.
+// boxer_signal is called by the host in a system call, which may be one that the host has asked for (interrupt.c), or at the head
+// of a loop of a program that counts. As with signals anywhere, little may be done there. It tells whether the signal has been
+// taken; if not, its default action is left to the host.
 __attribute__((export_name("boxer.signal"))) int boxer_signal(int number)
 {
 	if (!valid(number))
