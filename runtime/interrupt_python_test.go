@@ -1,11 +1,15 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // whenPrinted sends a signal each time that the program prints one of the texts, in their order.
@@ -133,5 +137,78 @@ func TestPythonPromptSurvivesInterrupts(t *testing.T) {
 	})
 	if ExitStatus(err) != 5 {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// One signal after another arrives, each once.
+func TestPythonManySignals(t *testing.T) {
+	_, box := pythonPool(t)
+	const times = 50
+	out := &whenPrinted{signal: Interrupt, signals: make(chan Signal), typed: make([]string, times)}
+	var want strings.Builder
+	for n := range times {
+		out.texts = append(out.texts, fmt.Sprintf("go %d\n", n))
+		fmt.Fprintf(&want, "go %d\ncaught\n", n)
+	}
+	err := box.Run(t.Context(), &Cmd{Args: []string{"python3", "-c", fmt.Sprintf(`for n in range(%d):
+  try:
+    print('go', n, flush=True)
+    while True: pass
+  except KeyboardInterrupt: print('caught', flush=True)`, times)}, Stdout: out, Signals: out.signals})
+	if diff := cmp.Diff(want.String(), out.String()); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// What a program does not handle ends it, where it looks for signals.
+func TestPythonSignalDefault(t *testing.T) {
+	_, box := pythonPool(t)
+	if got, err := interrupted(t, box, Interrupt, "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"+say+"while True: pass"); got.Status != StatusInterrupted {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// What does not end by being told does when the grace is over.
+func TestPythonGraceEnds(t *testing.T) {
+	_, box := pythonPool(t)
+	for _, code := range []string{
+		"while True:\n  try:\n    while True: pass\n  except BaseException: pass",
+		"import itertools; sum(itertools.repeat(1))",
+	} {
+		_, err := run(t, box, Cmd{Args: []string{"python3", "-c", code}, Limits: Limits{Timeout: 100 * time.Millisecond}, Grace: 100 * time.Millisecond})
+		if got := ResultOf(err).Outcome; got != OutcomeTimeout {
+			t.Errorf("%s: %v, %v", code, got, err)
+		}
+	}
+}
+
+// A signal that comes at the end of a run leaves nothing in the instance that the next run gets.
+func TestPythonSignalsAtTheEnd(t *testing.T) {
+	e, box := pythonPool(t)
+	for _, code := range []string{"", "while True: pass", "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"} {
+		for range 20 {
+			out := &whenPrinted{texts: []string{"go\n"}, typed: []string{""}, signal: Interrupt, signals: make(chan Signal, 1)}
+			_ = box.Run(t.Context(), &Cmd{Args: []string{"python3", "-c", say + code}, Stdout: out, Signals: out.signals})
+		}
+	}
+	e.Clean()
+	seen := 0
+	for _, p := range e.loaded() {
+		for _, pool := range p.pools.byImage {
+			for _, i := range pool.clean {
+				fresh, err := p.instantiate(t.Context(), i.image, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(i.memory.Bytes(), fresh.memory.Bytes()) {
+					t.Error("its memory is not as it was")
+				}
+				fresh.close()
+				seen++
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no instance was kept")
 	}
 }
