@@ -192,6 +192,7 @@ func TestPythonSignalsAtTheEnd(t *testing.T) {
 		}
 	}
 	e.Clean()
+	e.Settle()
 	seen := 0
 	for _, p := range e.loaded() {
 		for _, pool := range p.pools.byImage {
