@@ -143,6 +143,9 @@ func (e *Engine) uncharged() metering {
 	case CountNever:
 		return uncounted
 	}
+	if r, ok := e.wazero.(interface{ Interrupts() bool }); ok && r.Interrupts() { // internal/wazero/patches
+		return uncounted
+	}
 	return ticks
 }
 

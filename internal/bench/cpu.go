@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 
 	"boxer.dev/internal/bench/rival"
 	"boxer.dev/oci"
@@ -20,10 +21,12 @@ type CPU struct {
 	Progress func(what string)
 }
 
-// Forms in which boxer runs a program: as usual, so that it cannot be stopped, and charged.
+// Forms in which boxer runs a program: as usual, so that it counts nothing and nothing could end it, so that it counts in order to be
+// stopped, and charged. On machines where programs can be interrupted the first two are the same code.
 const (
 	boxer = iota
 	plain
+	counting
 	fuelled
 	forms
 )
@@ -54,8 +57,13 @@ func (c CPU) Run(ctx context.Context) (_ *Section, err error) {
 	for form, of := range []struct {
 		key      string
 		counting runtime.Counting
-		fuel     int64
-	}{boxer: {key: "boxer"}, plain: {key: "plain", counting: runtime.CountNever}, fuelled: {key: "fuel", fuel: math.MaxInt64}} {
+		limits   runtime.Limits
+	}{
+		boxer:    {key: "boxer", limits: runtime.Limits{Timeout: math.MaxInt64}},
+		plain:    {key: "plain", counting: runtime.CountNever},
+		counting: {key: "counting", counting: runtime.CountAlways, limits: runtime.Limits{Timeout: math.MaxInt64}},
+		fuelled:  {key: "fuel", limits: runtime.Limits{Fuel: math.MaxInt64}},
+	} {
 		engine, err := runtime.New(ctx, runtime.Options{CacheDir: c.CacheDir, Counting: of.counting})
 		if err != nil {
 			return nil, err
@@ -65,7 +73,7 @@ func (c CPU) Run(ctx context.Context) (_ *Section, err error) {
 		if err != nil {
 			return nil, err
 		}
-		running, err := inBox(ctx, box, runtime.Cmd{Limits: runtime.Limits{Fuel: of.fuel}})
+		running, err := inBox(ctx, box, runtime.Cmd{Limits: of.limits})
 		if err != nil {
 			return nil, err
 		}
@@ -97,14 +105,14 @@ func rivalSide(ctx context.Context, r *rival.Rival) *side {
 }
 
 func (c CPU) measure(sides []*side) error {
-	count := rounds(60, c.Quick)
+	count, order := rounds(60, c.Quick), rand.New(rand.NewPCG(1, 2))
 	for round, counts := range paced(count, c.Quick) {
 		if c.Progress != nil && round%10 == 0 {
 			c.Progress(fmt.Sprintf("programs, round %d of %d", round, count+warmRounds(c.Quick)))
 		}
 		for p, program := range programs {
-			for i := range sides {
-				s := sides[(round+i)%len(sides)] // nobody is always behind the same one
+			for _, i := range order.Perm(len(sides)) { // who comes after another of this process finds the processor's caches warm
+				s := sides[i]
 				if s.runner == nil || s.missing[p] != "" {
 					continue
 				}

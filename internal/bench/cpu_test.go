@@ -22,6 +22,7 @@ func madeUp() []*side {
 	return []*side{
 		some("boxer", []float64{10, 20, 40}, []float64{100, 200, 400}),
 		some("plain", []float64{5, 10, 20}, []float64{200, 400, 800}),
+		some("counting", []float64{20, 40, 80}, []float64{100, 200, 400}),
 		some("fuel", []float64{20, 40, 80}, []float64{200, 400, 1600}),
 		some("python3", []float64{5, 5, 5}, []float64{10, 40, 160}),
 		partial,
@@ -50,6 +51,7 @@ func TestCPUSection(t *testing.T) {
 	want := []*Figure{
 		{1, 1, 1, 3},
 		{2, 2, (2 + math.Sqrt(8)) / 2, 3},
+		{math.Sqrt2, math.Sqrt2, math.Sqrt2, 3},
 		{math.Sqrt(20), math.Sqrt(20), math.Sqrt(20), 3},
 	}
 	if diff := cmp.Diff(want, figures, cmpopts.EquateApprox(1e-9, 0)); diff != "" {
@@ -66,8 +68,8 @@ func TestCPUSection(t *testing.T) {
 		t.Error(diff)
 	}
 	rows := []Row{
-		{"short", []*Figure{{20, 15, 30, 3}, {0.5, 0.5, 0.5, 3}, {2, 2, 2, 3}, {0.25, 0.1875, 0.375, 3}, nil}},
-		{"long", []*Figure{{200, 150, 300, 3}, {2, 2, 2, 3}, {2, 2, 3, 3}, {0.2, 0.15, 0.3, 3}, {0.5, 0.5, 0.5, 3}}},
+		{"short", []*Figure{{20, 15, 30, 3}, {0.5, 0.5, 0.5, 3}, {2, 2, 2, 3}, {2, 2, 2, 3}, {0.25, 0.1875, 0.375, 3}, nil}},
+		{"long", []*Figure{{200, 150, 300, 3}, {2, 2, 2, 3}, {1, 1, 1, 3}, {2, 2, 3, 3}, {0.2, 0.15, 0.3, 3}, {0.5, 0.5, 0.5, 3}}},
 	}
 	if diff := cmp.Diff(rows, s.Grids[0].Rows, cmpopts.EquateApprox(1e-9, 0)); diff != "" {
 		t.Error(diff)
