@@ -9,16 +9,13 @@ import (
 	"boxer.dev/runtime"
 )
 
-// interruptible lets the run be told of an interrupt (Ctrl-C) and of SIGTERM, where somebody is there to send one, or wants to
-// know how the run ended. Other runs end with boxer, by the signal itself.
+// interruptible lets the run be told of an interrupt (Ctrl-C), unless boxer was started to ignore it, as in the background of a
+// script, and of SIGTERM.
 //
 // The first interrupt is the program's: Python raises KeyboardInterrupt, a program that knows nothing of signals ends. The
 // second ends the run, unless the box has the terminal, where interrupts are part of the conversation. SIGTERM ends it. With
 // --grace, what ends the run waits until the grace is over, or for a second signal.
-func (a *app) interruptible(ctx context.Context, o runOptions, command *runtime.Cmd) (_ context.Context, stop func()) {
-	if !a.attended(o) {
-		return ctx, func() {}
-	}
+func interruptible(ctx context.Context, o runOptions, command *runtime.Cmd) (_ context.Context, stop func()) {
 	ctx, end := context.WithCancelCause(ctx)
 	pass := make(chan runtime.Signal, 1)
 	command.Signals = pass
@@ -29,7 +26,10 @@ func (a *app) interruptible(ctx context.Context, o runOptions, command *runtime.
 		}
 	}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, syscall.SIGTERM)
+	if !signal.Ignored(os.Interrupt) {
+		signal.Notify(signals, os.Interrupt)
+	}
 	go func() {
 		for first := true; ; first = false {
 			received, ok := <-signals
@@ -54,14 +54,4 @@ func (a *app) interruptible(ctx context.Context, o runOptions, command *runtime.
 		close(signals)
 		end(nil)
 	}
-}
-
-// attended reports whether somebody may interrupt the run, or wants to know how it ends.
-func (a *app) attended(o runOptions) bool {
-	for _, stream := range []any{a.stdin, a.stderr} {
-		if _, terminal := descriptor(stream); terminal {
-			return true
-		}
-	}
-	return o.tty || o.grace > 0 || o.result != ""
 }

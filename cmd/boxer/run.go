@@ -138,7 +138,7 @@ func (a *app) run(ctx context.Context, o runOptions, stats *runtime.Stats, name 
 		return err
 	}
 	defer root.Close()
-	ctx, ended := a.interruptible(ctx, o, command)
+	ctx, ended := interruptible(ctx, o, command)
 	defer ended()
 	err = a.execute(ctx, root, command, o.isolate)
 	if o.stats {
