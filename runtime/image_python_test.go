@@ -64,12 +64,17 @@ func withImage(root *oci.Rootfs, e *Engine, c *Cmd) (*oci.Rootfs, *Capture, erro
 // pythonPool is a box of the Python base, whose layers hold a memory image, with instances kept ready.
 func pythonPool(t testing.TB) (*Engine, *Box) {
 	t.Helper()
+	e := pythonEngine(t, CountIfNeeded)
+	return e, load(t, e, openPython(t))
+}
+
+func pythonEngine(t testing.TB, counting Counting) *Engine {
+	t.Helper()
 	dir, err := scratch()
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newEngine(t, Options{CacheDir: filepath.Join(dir, "code"), Keep: 2})
-	return e, load(t, e, openPython(t))
+	return newEngine(t, Options{CacheDir: filepath.Join(dir, "code"), Keep: 2, Counting: counting})
 }
 
 // python runs `python3 ARGS`, restored if that is wanted, and gives what it prints.

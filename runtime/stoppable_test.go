@@ -34,9 +34,14 @@ var runaways = map[string]string{
 
 // Every runaway ends when its context does, garbage is collected meanwhile, and the next run is none the worse.
 func TestPythonIsStopped(t *testing.T) {
-	_, box := pythonPool(t)
+	for _, counting := range []Counting{CountIfNeeded, CountAlways} {
+		testPythonIsStopped(t, load(t, pythonEngine(t, counting), openPython(t)), fmt.Sprintf("counting %d, ", counting))
+	}
+}
+
+func testPythonIsStopped(t *testing.T, box *Box, prefix string) {
 	for name, program := range runaways {
-		t.Run(name, func(t *testing.T) {
+		t.Run(prefix+name, func(t *testing.T) {
 			started := newTrigger("go\n")
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
