@@ -36,6 +36,59 @@ func BenchmarkPythonCancel(b *testing.B) {
 	}
 }
 
+// BenchmarkPythonInterrupt is how long it takes Python code to handle a signal that is sent in the middle of what it is doing: the
+// median, and the longest.
+func BenchmarkPythonInterrupt(b *testing.B) {
+	for _, c := range []struct{ name, source string }{
+		{"loop", "pass"},
+		{"re", "re.match(r'(a+)+$', 'a' * 40 + 'b')"},
+		{"pow", "10**10**6"},
+	} {
+		b.Run(c.name, func(b *testing.B) { benchmarkInterrupt(b, newPython(b), c.source) })
+	}
+}
+
+// benchmarkInterrupt interrupts code that goes on all the same.
+func benchmarkInterrupt(b *testing.B, box *Box, code string) {
+	const program = "import re, signal\nsignal.signal(signal.SIGINT, lambda *a: print('told', flush=True))\n" +
+		"print('go', flush=True)\nwhile True: "
+	signals, said, ended := make(chan Signal), make(chan time.Time), make(chan error, 1)
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	out := writer(func(p []byte) (int, error) {
+		select {
+		case said <- time.Now():
+		case <-ctx.Done():
+		}
+		return len(p), nil
+	})
+	go func() {
+		ended <- box.Run(ctx, &Cmd{Args: []string{"python3", "-c", program + code}, Stdout: out, Signals: signals})
+	}()
+	next := func() (at time.Time) {
+		select {
+		case at = <-said:
+		case err := <-ended:
+			b.Fatal(err)
+		}
+		return at
+	}
+	next()
+	var took []time.Duration
+	for b.Loop() {
+		time.Sleep(time.Millisecond) // until it is at it again
+		at := time.Now()
+		signals <- Interrupt
+		took = append(took, next().Sub(at))
+	}
+	cancel()
+	<-ended
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1e3, "µs/signal")
+	b.ReportMetric(float64(took[len(took)-1].Nanoseconds())/1e3, "µs/longest")
+	b.ReportMetric(0, "ns/op")
+}
+
 // benchmarkCancel ends a command a moment after it has written something.
 func benchmarkCancel(b *testing.B, box *Box, args ...string) {
 	var took []time.Duration

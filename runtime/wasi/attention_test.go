@@ -173,3 +173,13 @@ func TestKill(t *testing.T) {
 		t.Errorf("it was killed by %v, not %v", killed, want)
 	}
 }
+
+// BenchmarkAttend is what a run that gets no signals pays.
+func BenchmarkAttend(b *testing.B) {
+	g := newGuestIn(b, b.Context(), &Process{}, attentiveModule())
+	memory := all(g.mod)
+	for b.Loop() {
+		Attend(g.ctx, g.mod, memory)
+		Unattend(g.ctx)
+	}
+}
