@@ -62,9 +62,14 @@ const (
 		"async def hang(): print('go', flush=True); await boxer.acall('hang')\n"
 )
 
-// Wherever Python code is, it sees a signal as the exception that it stands for.
+// Wherever Python code is, it sees a signal as the exception that it stands for, whether it counts or not.
 func TestPythonSeesSignals(t *testing.T) {
-	_, box := pythonPool(t)
+	for _, counting := range []Counting{CountIfNeeded, CountAlways} {
+		testSeesSignals(t, load(t, pythonEngine(t, counting), openPython(t)))
+	}
+}
+
+func testSeesSignals(t *testing.T, box *Box) {
 	for name, code := range map[string]string{
 		"loop":     "while True: pass",
 		"regex":    "re.match(r'(a+)+$', 'a' * 50 + 'b')",
