@@ -181,7 +181,8 @@ func (r *metering) giving(dst []byte, results ValueTypes) []byte {
 
 func (r *metering) code() ([]byte, error) {
 	bodies := make([]byte, 0, 2*len(r.m.data))
-	b := &bodyMeter{metering: r, planner: planner{meter: r.meter, entries: r.entries}}
+	b := &bodyMeter{metering: r, planner: planner{entries: r.entries}}
+	b.payer.throws = r.m.throws()
 	for i, body := range r.m.Bodies {
 		if err := b.rewrite(i, body); err != nil {
 			return nil, err
@@ -192,6 +193,9 @@ func (r *metering) code() ([]byte, error) {
 	bodies = r.bulkCode(bodies)
 	return append(appendU32(nil, uint32(len(r.m.Functions)+len(r.bulk.ops))), bodies...), nil
 }
+
+// throws reports whether there are exceptions that the module's functions may throw.
+func (m *Module) throws() bool { return m.tags+m.imported[ExternTag] > 0 }
 
 // extend adds items to a section that is a vector, as it stands in the draft.
 func (d *draft) extend(id SectionID, n int, items []byte) error {

@@ -314,7 +314,7 @@ func TestLongTurnsTakeMoreTicks(t *testing.T) {
 			t.Fatal(err)
 		}
 		for f, body := range m.Bodies {
-			points, err := (&planner{meter: Ticks, entries: entries}).plan(f, body)
+			points, err := (&planner{entries: entries}).plan(f, body)
 			if err != nil || len(points) == 0 {
 				t.Fatal(points, err)
 			}
@@ -347,7 +347,7 @@ func TestTreesOfCallsTakeTicks(t *testing.T) {
 	}
 	tested := 0
 	for f, body := range m.Bodies {
-		points, err := (&planner{meter: Ticks, entries: entries}).plan(f, body)
+		points, err := (&planner{entries: entries}).plan(f, body)
 		if err != nil {
 			t.Fatal(err)
 		}

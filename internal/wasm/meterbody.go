@@ -23,21 +23,26 @@ package wasm
 // Ticks are charged first, since what is written to the counter need not be read again to test it. A leaf, which is a loop without
 // calls and other loops in it, does not read it at all: the local has what it wrote the turn before.
 //
-// Fuel is kept in a local while a function runs, and in the global while others do: engines keep locals in registers.
-// Functions that catch exceptions use the global throughout, because what was thrown past a call has been paid there.
+// Fuel is tested there, and paid for where fuelPlanner says. It is taken from the global, but for loops that call nothing: the
+// local has what they wrote last.
 type bodyMeter struct {
 	*metering
 	planner planner
+	payer   fuelPlanner
 
 	body   Body
 	x      Expr
 	out    []byte
 	points []point // that are still to come
+	owed   []payment
+	lands  []landing
+	level  int64 // that the branches of the current instruction bring to landings
 
-	locals int    // of the function: parameters and those declared
-	cached bool   // the counter is in a local
-	local  uint32 // which one; for Ticks what was written to the counter last
-	length uint32 // the local for a bulk operation's length
+	locals  int    // of the function: parameters and those declared
+	watched int    // in the loop that has so many blocks around it the counter is in a local, too; 0: in none
+	local   uint32 // which one; for Ticks what was written to the counter last
+	due     uint32 // the local for what settles takes
+	length  uint32 // the local for a bulk operation's length
 
 	labels []label // of the blocks that are open in the original
 	depth  int     // of the blocks that are open in the output
@@ -48,24 +53,35 @@ type label struct {
 	at   int  // where in the output's blocks the one is that branches to it go to
 	cold bool // a loop with a cold place
 	leaf bool
+
+	levels []int64 // that branches to it may bring; nil: any is the same
 }
 
 func (b *bodyMeter) rewrite(i int, body Body) (err error) {
 	if b.points, err = b.planner.plan(i, body); err != nil {
 		return err
 	}
+	if b.meter == Fuel {
+		if err := b.payer.plan(body); err != nil {
+			return err
+		}
+		b.owed, b.lands = b.payer.payments, b.payer.landings
+	}
 	results := b.m.Types[b.m.Functions[i]].Results
-	b.body, b.out, b.labels, b.depth = body, b.out[:0], append(b.labels[:0], label{}), 1
+	b.body, b.out, b.labels, b.depth, b.watched = body, b.out[:0], append(b.labels[:0], label{}), 1, 0
 	if err := b.declare(b.m.Types[b.m.Functions[i]].Params.Len); err != nil {
 		return err
 	}
-	if b.cached { // what falls out of the function, or branches out of it, meets the end of a block first
-		b.out = b.giving(append(b.out, byte(OpBlock)), results)
-		b.labels[0].at, b.depth = 1, 2
-		b.load()
+	if b.meter == Fuel && b.payer.last.pos > 0 { // what falls out of the function, or branches out of it, meets the end of a block first
+		b.labels[0], b.depth = label{at: 1, levels: b.landing(0)}, 1
+		for range max(1, len(b.labels[0].levels)) {
+			b.out = b.giving(append(b.out, byte(OpBlock)), results)
+			b.depth++
+		}
 	}
 	b.x = body.Expr()
 	for b.x.Next() {
+		b.level = nowhere
 		b.chargeHere(false)
 		if err := b.instruction(); err != nil {
 			return err
@@ -76,10 +92,10 @@ func (b *bodyMeter) rewrite(i int, body Body) (err error) {
 
 // declare copies the declarations of locals and adds those that are needed.
 func (b *bodyMeter) declare(params int) error {
-	catches, bulks := false, false
+	bulks := false
 	for x := b.body.Expr(); x.Next(); {
 		_, isBulk := bulk(x.Op)
-		catches, bulks = catches || x.Op == OpTryTable, bulks || isBulk
+		bulks = bulks || isBulk
 	}
 	c := cursor{data: b.m.data, pos: b.body.Locals, end: b.body.Code}
 	groups := c.u32("number of groups of locals")
@@ -91,10 +107,14 @@ func (b *bodyMeter) declare(params int) error {
 	}
 	var added []byte
 	next := uint32(b.locals)
-	b.cached = b.meter == Fuel && !catches && len(b.points) > 0
-	if b.cached || b.meter == Ticks && len(b.points) > 0 {
-		added = append(added, 1, byte(b.numeric(byte(TypeI32), byte(TypeI64))))
+	if len(b.points)+len(b.owed) > 0 {
+		number := byte(b.number())
+		added = append(added, 1, number)
 		b.local, next, groups = next, next+1, groups+1
+		if b.meter == Fuel {
+			added = append(added, 1, number)
+			b.due, next, groups = next, next+1, groups+1
+		}
 	}
 	if bulks {
 		added = append(added, 1, byte(TypeI32))
@@ -126,16 +146,7 @@ func (b *bodyMeter) instruction() error {
 				return err
 			}
 		}
-	case OpCall, OpCallIndirect, OpCallRef:
-		b.store()
-		if err := b.copyCall(); err != nil {
-			return err
-		}
-		b.load()
-	case OpReturn, OpThrow, OpThrowRef, OpReturnCall, OpReturnCallIndirect, OpReturnCallRef, OpRefFunc:
-		if op != OpRefFunc {
-			b.store()
-		}
+	case OpCall, OpReturnCall, OpRefFunc:
 		return b.copyCall()
 	default:
 		if shift, ok := bulk(op); ok {
@@ -156,19 +167,14 @@ func (b *bodyMeter) op(op Opcode) { b.out = append(b.out, byte(op)) }
 
 func (b *bodyMeter) copy() { b.out = append(b.out, b.x.Bytes()...) }
 
-// copyCall copies what may name a function.
+// copyCall copies what names a function.
 func (b *bodyMeter) copyCall() error {
-	switch b.x.Op {
-	case OpCall, OpReturnCall, OpRefFunc:
-		index, ok := b.functions.at(b.x.Index)
-		if !ok {
-			return b.missing("function")
-		}
-		b.op(b.x.Op)
-		b.out = appendU32(b.out, index)
-	default:
-		b.copy()
+	index, ok := b.functions.at(b.x.Index)
+	if !ok {
+		return b.missing("function")
 	}
+	b.op(b.x.Op)
+	b.out = appendU32(b.out, index)
 	return nil
 }
 
@@ -208,7 +214,13 @@ func (b *bodyMeter) label(depth uint32) (uint32, error) {
 	if at < 0 {
 		return 0, b.missing("label")
 	}
-	return uint32(b.depth - 1 - b.labels[at].at), nil
+	to := b.labels[at].at
+	for i, level := range b.labels[at].levels {
+		if level == b.level {
+			to += i
+		}
+	}
+	return uint32(b.depth - 1 - to), nil
 }
 
 // open appends the beginning of a block that is no loop. Clauses that catch branch out of the block.
@@ -221,9 +233,38 @@ func (b *bodyMeter) open() error {
 	} else {
 		b.copy()
 	}
-	b.labels = append(b.labels, label{at: b.depth})
+	levels := b.landing(b.x.Pos)
+	b.labels = append(b.labels, label{at: b.depth, levels: levels})
 	b.depth++
+	for range len(levels) - 1 {
+		b.copy()
+		b.depth++
+	}
 	return nil
+}
+
+// landing gives the levels of the block that begins at a position.
+func (b *bodyMeter) landing(pos int) []int64 {
+	if len(b.lands) == 0 || b.lands[0].pos != pos {
+		return nil
+	}
+	levels := b.lands[0].levels
+	b.lands = b.lands[1:]
+	return levels
+}
+
+// land ends the blocks of a landing but the outermost.
+func (b *bodyMeter) land(levels []int64) {
+	if len(levels) == 0 {
+		return
+	}
+	b.op(OpBr)
+	b.out = appendU32(b.out, uint32(len(levels)-1))
+	for i := len(levels) - 1; i > 0; i-- {
+		b.op(OpEnd)
+		b.depth--
+		b.pay(payment{action: pays, amount: levels[i] - levels[i-1]})
+	}
 }
 
 func (b *bodyMeter) loop() error {
@@ -231,13 +272,13 @@ func (b *bodyMeter) loop() error {
 	if err != nil {
 		return err
 	}
-	if takes {
+	if takes || !b.pointHere(b.x.End) {
 		b.copy()
 		b.labels = append(b.labels, label{at: b.depth})
 		b.depth++
 		return nil
 	}
-	leaf := len(b.points) > 0 && b.points[0].leaf && b.points[0].pos == b.x.End
+	leaf := b.points[0].leaf && b.meter == Ticks
 	if leaf {
 		b.get()
 		b.onLocal(OpLocalSet)
@@ -272,12 +313,13 @@ func (b *bodyMeter) takesValues() (bool, error) {
 
 func (b *bodyMeter) end() {
 	last := len(b.labels) - 1
-	cold, leaf := b.labels[last].cold, b.labels[last].leaf
+	cold, leaf, levels := b.labels[last].cold, b.labels[last].leaf, b.labels[last].levels
 	b.labels = b.labels[:last]
 	switch {
-	case last == 0 && b.cached:
+	case last == 0 && b.depth > 1:
+		b.land(levels)
 		b.op(OpEnd)
-		b.store()
+		b.pay(b.payer.last)
 		b.op(OpEnd)
 	case cold:
 		b.out = append(b.out, byte(OpBr), 2, byte(OpEnd))
@@ -289,10 +331,17 @@ func (b *bodyMeter) end() {
 		b.out = append(b.out, byte(OpBr), 0, byte(OpEnd), byte(OpUnreachable), byte(OpEnd))
 		b.depth -= 3
 	default:
+		b.land(levels)
 		b.op(OpEnd)
 		b.depth--
 	}
+	if last == b.watched {
+		b.watched = 0
+	}
 }
+
+// pointHere reports whether the next point is at a position.
+func (b *bodyMeter) pointHere(pos int) bool { return len(b.points) > 0 && b.points[0].pos == pos }
 
 // chargeHere appends what the next point asks for, if it is here: before the current instruction, or behind the loop that
 // the current instruction begins.
@@ -301,38 +350,79 @@ func (b *bodyMeter) chargeHere(loop bool) {
 	if loop {
 		pos = b.x.End
 	}
-	if len(b.points) == 0 || b.points[0].pos != pos {
-		return
-	}
-	p := b.points[0]
-	b.points = b.points[1:]
-	if b.meter == Ticks {
-		b.charge(p)
-		b.onLocal(OpLocalGet)
+	tested := b.pointHere(pos)
+	if tested {
+		p := b.points[0]
+		b.points = b.points[1:]
+		if b.meter == Ticks {
+			b.charge(p)
+			b.onLocal(OpLocalGet)
+		} else {
+			b.get()
+		}
+		if loop && b.meter == Fuel && b.watched == 0 && b.settlesHere(pos) { // what has been read need not be read again
+			b.onLocal(OpLocalTee)
+			b.test(loop)
+			b.onLocal(OpLocalGet)
+			b.take(b.owed[0])
+			b.owed = b.owed[1:]
+			return
+		}
 		b.test(loop)
-		return
 	}
-	if p.test {
-		b.get()
-		b.test(loop)
-	}
-	if p.cost > 0 {
-		b.charge(p)
+	for len(b.owed) > 0 && b.owed[0].pos == pos && (!loop || b.owed[0].action == settles) {
+		b.pay(b.owed[0])
+		b.owed = b.owed[1:]
 	}
 }
 
-// charge takes what a point costs from the counter, and notes for Ticks what is left.
+func (b *bodyMeter) settlesHere(pos int) bool {
+	return len(b.owed) > 0 && b.owed[0].pos == pos && b.owed[0].action == settles
+}
+
+// pay appends what a payment is.
+func (b *bodyMeter) pay(p payment) {
+	switch p.action {
+	case brings:
+		b.level = p.amount
+	case watches:
+		b.get()
+		b.onLocal(OpLocalSet)
+		b.watched = len(b.labels)
+	case owes:
+		b.out = b.constant(b.out, p.amount)
+		b.out = appendU32(append(b.out, byte(OpLocalSet)), b.due)
+	case settles:
+		b.get()
+		b.take(p)
+	case pays:
+		if p.amount > 0 {
+			b.get()
+			b.take(p)
+		}
+	}
+}
+
+// take takes a payment from the counter, which is on top of the stack.
+func (b *bodyMeter) take(p payment) {
+	if p.action == settles {
+		b.out = appendU32(append(b.out, byte(OpLocalGet)), b.due)
+	} else {
+		b.out = b.constant(b.out, p.amount)
+	}
+	b.out = append(b.out, opI64Sub)
+	b.set()
+}
+
+// charge takes what a point costs from the counter, for Ticks, and notes what is left.
 func (b *bodyMeter) charge(p point) {
 	if p.leaf {
 		b.onLocal(OpLocalGet)
 	} else {
 		b.get()
 	}
-	b.out = b.constant(b.out, p.cost)
-	b.out = append(b.out, b.numeric(opI32Sub, opI64Sub))
-	if b.meter == Ticks {
-		b.onLocal(OpLocalTee)
-	}
+	b.out = append(b.constant(b.out, p.cost), opI32Sub)
+	b.onLocal(OpLocalTee)
 	b.set()
 }
 
@@ -376,7 +466,7 @@ func (b *bodyMeter) refillCounter() {
 }
 
 func (b *bodyMeter) get() {
-	if b.cached {
+	if b.watched > 0 {
 		b.onLocal(OpLocalGet)
 	} else {
 		b.out = appendU32(append(b.out, byte(OpGlobalGet)), b.counter)
@@ -384,26 +474,10 @@ func (b *bodyMeter) get() {
 }
 
 func (b *bodyMeter) set() {
-	if b.cached {
-		b.onLocal(OpLocalSet)
-	} else {
-		b.out = appendU32(append(b.out, byte(OpGlobalSet)), b.counter)
+	if b.watched > 0 {
+		b.onLocal(OpLocalTee)
 	}
-}
-
-// store puts a counter that is in a local where others find it; load gets it back.
-func (b *bodyMeter) store() {
-	if b.cached {
-		b.onLocal(OpLocalGet)
-		b.out = appendU32(append(b.out, byte(OpGlobalSet)), b.counter)
-	}
-}
-
-func (b *bodyMeter) load() {
-	if b.cached {
-		b.out = appendU32(append(b.out, byte(OpGlobalGet)), b.counter)
-		b.onLocal(OpLocalSet)
-	}
+	b.out = appendU32(append(b.out, byte(OpGlobalSet)), b.counter)
 }
 
 // constant appends one of the counter's type.

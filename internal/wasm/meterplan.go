@@ -1,29 +1,26 @@
 package wasm
 
-// point is a place in a body where the counter is charged.
+// point is a place in a body where the counter is tested.
 type point struct {
 	pos  int   // of the instruction before which it is
-	cost int64 // of what follows, up to the next point
-	test bool  // the counter is tested, too: for Fuel first
-	leaf bool  // it is the head of a loop in which there are no other points, calls and bulk operations: for Ticks
+	cost int64 // in ticks
+	leaf bool  // it is the head of a loop in which there are no other points, calls and bulk operations
 
 	accesses int64 // to memory, in a leaf
 }
 
 // planner finds the points of a body. Those with a test are at its loops, at its entry and at calls through pointers if that
 // is to be, and wherever more than reach instructions may have been executed since the last one: there is then no way
-// through a function, however long, without a test in time. For Fuel there are others besides, so that all that a point pays
-// for is executed if the point is passed, traps and exits aside.
+// through a function, however long, without a test in time.
 //
 // A tick is a turn of a loop, or more if the longest way through it is long.
 type planner struct {
-	meter   Meter
 	entries *entries
 	path    path
 	points  []point
 	blocks  []plannedBlock
-	targets int // that many of the outermost blocks are known to be targets
-	current int // the point that pays for instructions
+	targets int // that many of the outermost blocks are known to be where exceptions may lead
+	current int // the point that pays for instructions; -1: there has been none
 	others  int // how many things there were so far that a leaf has not
 	reads   int // how many accesses to memory
 	at      distance
@@ -53,12 +50,10 @@ func (d *distance) tooFar(weight int64) bool {
 
 type plannedBlock struct {
 	op      Opcode   // that opened it; 0: the function's
-	target  bool     // something branches to its label
-	leaves  int      // the outermost block to whose label there is a way from inside, but for traps
 	head    int      // of a loop: its point
 	others  int      // planner.others where a loop begins
 	reads   int      // planner.reads there
-	current int      // the point before the block: it may pay for what follows it and, for Ticks, for its else
+	current int      // the point before the block: it may pay for what follows it, and for its else
 	before  distance // where the block begins
 	end     distance // of those that come to its end otherwise than from above
 }
@@ -74,12 +69,14 @@ const (
 	leafAccesses = 8 // as many as a leaf may have
 )
 
-// plan lists the points of a function in the order of their positions. What costs nothing and tests nothing is left out.
+// plan lists the points of a function in the order of their positions.
 func (p *planner) plan(function int, body Body) ([]point, error) {
 	p.points, p.blocks = p.points[:0], append(p.blocks[:0], plannedBlock{})
-	p.at, p.targets, p.others, p.reads = distance{}, 0, 0, 0
+	p.at, p.targets, p.others, p.reads, p.current = distance{}, 0, 0, 0, -1
 	p.path.begin()
-	p.add(body.Code, p.entries.tested[function])
+	if p.entries.tested[function] {
+		p.test(body.Code)
+	}
 	x := body.Expr()
 	for x.Next() {
 		weight := p.entries.weight(&x)
@@ -97,9 +94,7 @@ func (p *planner) plan(function int, body Body) ([]point, error) {
 		}
 		p.path.step(&x, 0)
 		p.at.add(weight)
-		if p.meter == Fuel {
-			p.points[p.current].cost += cost(x.Op)
-		} else {
+		if p.current >= 0 {
 			p.points[p.current].cost = max(p.points[p.current].cost, p.at.test)
 		}
 		if p.at.back == 0 && p.entries.recursive(function, &x) {
@@ -107,50 +102,27 @@ func (p *planner) plan(function int, body Body) ([]point, error) {
 		}
 		p.flow(&x)
 	}
-	kept := p.points[:0]
-	for _, at := range p.points {
-		switch {
-		case p.meter == Ticks && at.leaf:
+	for i := range p.points {
+		if at := &p.points[i]; at.leaf {
 			at.cost = 1 + at.cost/leafUnit + at.accesses*accessTicks
-		case p.meter == Ticks:
+		} else {
 			at.cost = 1 + at.cost/tickUnit
 		}
-		if at.test || at.cost > 0 && p.meter == Fuel {
-			kept = append(kept, at)
-		}
 	}
-	return kept, x.Err()
+	return p.points, x.Err()
 }
 
-func (p *planner) add(pos int, test bool) {
-	p.points = append(p.points, point{pos: pos, test: test})
-	p.current = len(p.points) - 1
-	if test {
-		p.others++
-		p.at = distance{}
-		p.path.test()
-	}
-}
-
-// charge adds a point where Fuel has to have one.
-func (p *planner) charge(pos int) {
-	if p.meter == Fuel {
-		p.add(pos, false)
-	}
-}
-
-// test adds a test, to the point that is there already if there is one.
+// test adds a test, if there is none in that place.
 func (p *planner) test(pos int) {
-	if last := len(p.points) - 1; p.points[last].pos != pos {
-		p.add(pos, true)
-	} else {
-		p.points[last].test, p.current, p.at = true, last, distance{}
-		p.others++
-		p.path.test()
+	if last := len(p.points) - 1; last < 0 || p.points[last].pos != pos {
+		p.points = append(p.points, point{pos: pos})
 	}
+	p.current, p.at = len(p.points)-1, distance{}
+	p.others++
+	p.path.test()
 }
 
-// flow begins a new point where control may come from elsewhere, or may have gone.
+// flow follows control to where blocks end.
 func (p *planner) flow(x *Expr) {
 	switch x.Op {
 	case OpBlock, OpTryTable, OpIf, OpLoop:
@@ -158,50 +130,35 @@ func (p *planner) flow(x *Expr) {
 	case OpElse:
 		at := &p.blocks[len(p.blocks)-1]
 		at.end.join(p.at)
-		p.at, at.op = at.before, OpElse
-		if p.meter == Ticks {
-			p.current = at.current
-		}
-		p.charge(x.End)
+		p.at, p.current, at.op = at.before, at.current, OpElse
 	case OpEnd:
-		p.end(x)
+		p.end()
 	case OpBr, OpBrIf, OpBrOnNull, OpBrOnNonNull:
 		p.branch(x.Index)
-		p.charge(x.End)
 	case OpBrTable:
 		for label := range x.Labels {
 			p.branch(label)
 		}
-		p.charge(x.End)
-	case OpReturn, OpThrow, OpThrowRef, OpReturnCall, OpReturnCallIndirect, OpReturnCallRef:
-		p.leave(0)
-		p.charge(x.End)
-	case OpUnreachable: // the count of what ends in a trap is not exact
-		p.charge(x.End)
 	}
 }
 
 func (p *planner) open(x *Expr) {
-	p.blocks = append(p.blocks, plannedBlock{op: x.Op, current: p.current, before: p.at, leaves: len(p.blocks)})
+	p.blocks = append(p.blocks, plannedBlock{op: x.Op, current: p.current, before: p.at})
 	switch x.Op {
 	case OpTryTable: // whatever it calls may branch from there to any label
 		for i := p.targets; i < len(p.blocks); i++ {
-			p.blocks[i].target, p.blocks[i].end = true, distance{reach, unwind}
-			p.blocks[i].leaves = 0
+			p.blocks[i].end = distance{reach, unwind}
 		}
 		p.targets = len(p.blocks)
-	case OpIf:
-		p.blocks[len(p.blocks)-1].target = true
-		p.charge(x.End)
 	case OpLoop:
-		p.add(x.End, true)
+		p.test(x.End)
 		at := &p.blocks[len(p.blocks)-1]
-		at.target, at.head, at.others, at.reads = true, p.current, p.others, p.reads
+		at.head, at.others, at.reads = p.current, p.others, p.reads
 	}
 }
 
 // end goes on behind a block, where those meet that branch to it and those that fall out of it.
-func (p *planner) end(x *Expr) {
+func (p *planner) end() {
 	last := len(p.blocks) - 1
 	at := p.blocks[last]
 	p.blocks, p.targets = p.blocks[:last], min(p.targets, last)
@@ -212,37 +169,18 @@ func (p *planner) end(x *Expr) {
 	p.at.join(at.before)
 	if at.op == OpLoop {
 		head, reads := &p.points[at.head], p.reads-at.reads
-		head.leaf = p.meter == Ticks && p.others == at.others && reads <= leafAccesses
+		head.leaf = p.others == at.others && reads <= leafAccesses
 		head.accesses = int64(reads)
 	} else {
 		p.at.join(at.end)
 	}
-	p.resume(&at, x.End)
-	p.leave(at.leaves)
-}
-
-// resume finds the point that pays for what follows a block.
-func (p *planner) resume(at *plannedBlock, pos int) {
-	switch {
-	case p.meter == Ticks, at.leaves == len(p.blocks): // whoever has begun the block comes to its end
-		p.current = at.current
-	case at.target && at.op != OpLoop:
-		p.add(pos, false)
-	}
+	p.current = at.current
 }
 
 func (p *planner) branch(label uint32) {
 	if at := len(p.blocks) - 1 - int(label); at >= 0 {
-		p.blocks[at].target = true
 		p.blocks[at].end.join(p.at)
-		p.leave(at)
 	}
-}
-
-// leave notes that there is a way out of the innermost block to the label of another one.
-func (p *planner) leave(to int) {
-	at := &p.blocks[len(p.blocks)-1]
-	at.leaves = min(at.leaves, to)
 }
 
 // accessesMemory reports whether an instruction reads or writes memory, and takes no more of it than that.

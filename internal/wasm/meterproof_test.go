@@ -241,6 +241,9 @@ func (p *proof) isTest(g *flow, copies map[uint32]bool, i int) bool {
 	}
 	isI32 := zero.Op == OpI32Const && less.Op == Opcode(opI32LtS)
 	isI64 := zero.Op == OpI64Const && less.Op == Opcode(opI64LtS)
+	if get.Op == OpLocalTee && i > 3 { // what has been read is kept
+		get = g.code[i-4]
+	}
 	if !isI32 && !isI64 || get.Op != OpLocalGet && (get.Op != OpGlobalGet || get.Index != p.counter) {
 		return false
 	}
