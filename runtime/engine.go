@@ -76,6 +76,7 @@ type Engine struct {
 	files   wazero.CompilationCache // of wazero, if codes is not nil
 	codes   *codeCache              // nil: memory only
 	usual   metering                // of programs that are not charged
+	charged metering                // and of those that are
 
 	digests digests
 	sealed  atomic.Bool
@@ -124,7 +125,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		config = config.WithCompilationCache(e.files)
 	}
 	e.wazero = wazero.NewRuntimeWithConfig(ctx, config)
-	e.usual = e.uncharged()
+	e.usual, e.charged = e.meterings()
 	if err := errors.Join(wasi.Instantiate(ctx, e.wazero), instantiateMeter(ctx, e.wazero)); err != nil {
 		e.Close()
 		return nil, err
@@ -135,18 +136,19 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// uncharged is what programs count that are not charged.
-func (e *Engine) uncharged() metering {
-	switch e.options.Counting {
-	case CountAlways:
-		return ticks
-	case CountNever:
-		return uncounted
+// meterings are what programs count that are not charged, and those that are.
+func (e *Engine) meterings() (usual, charges metering) {
+	r, ok := e.wazero.(interface{ Interrupts() bool }) // internal/wazero/patches
+	interrupts := ok && r.Interrupts()
+	switch {
+	case e.options.Counting == CountAlways:
+		return ticks, fuelled
+	case interrupts:
+		return uncounted, charged
+	case e.options.Counting == CountNever:
+		return uncounted, fuelled
 	}
-	if r, ok := e.wazero.(interface{ Interrupts() bool }); ok && r.Interrupts() { // internal/wazero/patches
-		return uncounted
-	}
-	return ticks
+	return ticks, fuelled
 }
 
 // openCache sets e.codes and e.files, or leaves them nil where code cannot be kept: then that is a warning.

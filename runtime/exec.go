@@ -155,7 +155,7 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 	if image == nil { // a start function runs when it is instantiated
 		s.begin()
 	}
-	ctx, tank := s.fuel.tank(ctx)
+	ctx, tank := s.fuel.tank(ctx, s.metering())
 	i, err := p.instance(ctx, image, s.memory)
 	if image == nil {
 		stats.Instantiate += watch()
@@ -179,7 +179,9 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 	}
 	i.unattend(ctx)
 	stop()
-	tank.drain(i)
+	if served {
+		err = tank.drain(i, err)
+	}
 	stats.Run += watch()
 	stats.PeakMemory = max(stats.PeakMemory, bytesOf(i.module.Memory()))
 	var wanted *Stats

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -52,6 +53,28 @@ func TestShortProgramsUseUpFuel(t *testing.T) {
 		got, err := run(t, b, Cmd{Args: []string{"sh", "-c", script}, Limits: Limits{Fuel: 100}})
 		if !errors.Is(err, ErrOutOfFuel) || got.Status != StatusOutOfFuel {
 			t.Errorf("%s: %+v, %v", script, got, err)
+		}
+	}
+}
+
+// Who has used more fuel than there was has run out of it, however the program ended, and wherever it looked.
+func TestOutOfFuelHoweverItEnds(t *testing.T) {
+	long := bytes.Repeat([]byte{0x41, 0, 0x1a}, 1000)
+	for _, counting := range []Counting{CountIfNeeded, CountAlways} {
+		e := newEngine(t, Options{Counting: counting})
+		b, err := e.NewBox(newTree(t, map[string]string{
+			"/returns": string(startModule(long...).module()),
+			"/traps":   string(startModule(append(long, 0x00)...).module()),
+			"/forever": string(startModule(0x03, 0x40, 0x0c, 0, 0x0b).module()),
+		}), v1.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, program := range []string{"/returns", "/traps", "/forever"} {
+			got, err := run(t, b, Cmd{Args: []string{program}, Limits: Limits{Fuel: 900}})
+			if !errors.Is(err, ErrOutOfFuel) || got.Status != StatusOutOfFuel {
+				t.Errorf("counting %d: %s: %+v, %v", counting, program, got, err)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,10 @@ type metering byte
 
 const (
 	ticks     metering = iota // so that it can be stopped
-	fuelled                   // so that it can be charged, too
+	fuelled                   // so that it can be charged, and be stopped
 	uncounted                 // nothing
+	charged                   // so that it can be charged; it is stopped from outside
+	meterings
 )
 
 // of gives the module as it counts.
@@ -33,6 +36,8 @@ func (m metering) of(module []byte) ([]byte, error) {
 		return wasm.Metered(module, wasm.Ticks)
 	case fuelled:
 		return wasm.Metered(module, wasm.Fuel)
+	case charged:
+		return wasm.Metered(module, wasm.FuelAtCalls)
 	}
 	return module, wasm.Unmetered(module)
 }
@@ -48,7 +53,7 @@ func (m metering) imports() int {
 // metering is what the run's programs have to count.
 func (s *sandbox) metering() metering {
 	if s.cmd.Limits.Fuel > 0 || s.cmd.CountFuel {
-		return fuelled
+		return s.engine.charged
 	}
 	return s.engine.usual
 }
@@ -58,7 +63,9 @@ const (
 	// for its longest way, 160 ticks. A call takes 130 ns. With wazero as it is a garbage collection waits for it
 	// (docs/rationale.md); the end of a run does not: see urge.
 	tickSlice = 250_000
-	fuelSlice = 2_000_000 // and how many instructions
+	fuelSlice = 2_000_000 // and how many instructions, if it looks for more in circles
+	// fuelWatch is how often somebody looks at what a program has left that does not.
+	fuelWatch = 5 * time.Millisecond
 )
 
 // ErrOutOfFuel is the end of a run that has used up Limits.Fuel. It comes within a *LimitError.
@@ -91,7 +98,8 @@ type fuel struct {
 // tank is the fuel that one program has been given and not yet accounted for.
 type tank struct {
 	*fuel
-	portion int64
+	slice   int64
+	portion atomic.Int64
 }
 
 type tankKey struct{}
@@ -111,44 +119,84 @@ func refuel(ctx context.Context, mod api.Module, stack []uint64) {
 	if left < 0 {
 		panic(ErrOutOfFuel)
 	}
-	t.portion = min(left, fuelSlice)
-	stack[0] = uint64(t.portion)
+	t.portion.Store(min(left, t.slice))
+	stack[0] = uint64(t.portion.Load())
 }
 
 var errNoTank = errors.New("a program that counts fuel was started without")
 
 // settle accounts for the portion, of which so much is left.
 func (t *tank) settle(left int64) {
-	t.used.Add(t.portion - left)
-	t.portion = left
+	t.used.Add(t.portion.Swap(left) - left)
 }
+
+// empty reports whether a program has used more than there was, of which so much is left.
+func (t *tank) empty(left int64) bool { return t.used.Load()+t.portion.Load()-left > t.limit }
 
 // usedUp reports whether no program may start any more.
 func (f *fuel) usedUp() bool { return f != nil && f.used.Load() > f.limit }
 
 // tank gives a program an empty one, to be there before the program is: a start function runs when it is instantiated.
-func (f *fuel) tank(ctx context.Context) (context.Context, *tank) {
+func (f *fuel) tank(ctx context.Context, meters metering) (context.Context, *tank) {
 	if f == nil {
 		return ctx, nil
 	}
-	t := &tank{fuel: f}
+	t := &tank{fuel: f, slice: fuelSlice}
+	if meters == charged {
+		t.slice = math.MaxInt64
+	}
 	return context.WithValue(ctx, tankKey{}, t), t
 }
 
-// drain accounts for what an instance has used in the end.
-func (t *tank) drain(i *instance) {
-	if t != nil && i.counter != nil {
-		t.settle(int64(i.counter.Get()))
+// drain accounts for what an instance has used in the end, and gives how its run has ended: whoever has used more than there was has run
+// out of it, whatever came to light first.
+func (t *tank) drain(i *instance, ended error) error {
+	if t == nil || i.counter == nil {
+		return ended
+	}
+	t.settle(int64(i.counter.Get()))
+	if t.usedUp() {
+		return ErrOutOfFuel
+	}
+	return ended
+}
+
+// watched gives the tank of a program that does not look itself whether it has run out of fuel, nil for any other.
+func watched(ctx context.Context) *tank {
+	if t, ok := ctx.Value(tankKey{}).(*tank); ok && t.slice != fuelSlice {
+		return t
+	}
+	return nil
+}
+
+// watch ends what such a program computes when it has run out, until it is told to stop.
+func (i *instance) watch(t *tank, stopped <-chan struct{}) {
+	look := time.NewTicker(fuelWatch)
+	defer look.Stop()
+	for {
+		select {
+		case <-stopped:
+			return
+		case <-look.C:
+			if t.empty(int64(i.counter.Get())) {
+				i.interrupt()
+			}
+		}
 	}
 }
 
 // urge ends what a program computes as soon as its context has ended. One that counts nothing is interrupted wherever it is, again and
 // again while it goes on, for it may just have come from the host. What one that counts ticks has left is taken from it, so that it looks
 // at its context, again and again likewise, for it may just have been counting; it is interrupted, too, if it does not look, and the
-// engine can do that. One that is charged uses up its slice in a moment, and is interrupted otherwise. That lasts until stop is called,
-// which waits for it.
+// engine can do that. One that is charged and looks for fuel in circles uses up its slice in a moment, and is interrupted otherwise; one that
+// does not is interrupted when it has run out, too. That lasts until stop is called, which waits for it.
 func (i *instance) urge(ctx context.Context) (stop func()) {
 	stopped, idle := make(chan struct{}), make(chan struct{})
+	t := watched(ctx)
+	var watching sync.WaitGroup
+	if t != nil && i.counter != nil {
+		watching.Go(func() { i.watch(t, stopped) })
+	}
 	forget := context.AfterFunc(ctx, func() {
 		defer close(idle)
 		since := time.Now()
@@ -156,7 +204,7 @@ func (i *instance) urge(ctx context.Context) (stop func()) {
 			if i.counter != nil && i.counter.Type() == api.ValueTypeI32 {
 				setCounter(i.counter, api.EncodeI32(-1))
 			}
-			if i.counter == nil || time.Since(since) >= patience {
+			if i.counter == nil || t != nil || time.Since(since) >= patience {
 				i.interrupt()
 			}
 			select {
@@ -171,6 +219,7 @@ func (i *instance) urge(ctx context.Context) (stop func()) {
 		if !forget() {
 			<-idle
 		}
+		watching.Wait()
 	}
 }
 

@@ -301,7 +301,7 @@ func (s *Session) bounded(ctx context.Context, e Execution, call func(context.Co
 	s.prepare(e)
 	ctx, cancel := box.bounded(ctx)
 	defer cancel()
-	ctx, tank := box.fuel.tank(ctx)
+	ctx, tank := box.fuel.tank(ctx, box.metering())
 	if s.program != nil && s.program.deaf {
 		var end func()
 		ctx, end = mortal(ctx, s.process)
@@ -329,7 +329,7 @@ func (s *Session) bounded(ctx context.Context, e Execution, call func(context.Co
 	wasi.Unattend(ctx)
 	stop()
 	if s.live != nil {
-		tank.drain(s.live)
+		err = tank.drain(s.live, err)
 		s.live.stopCounting()
 	}
 	if err == nil {

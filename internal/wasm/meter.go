@@ -13,9 +13,14 @@ const (
 	// their entry. This is what it takes to get hold of a program that does not call the host by itself.
 	Ticks Meter = iota
 	// Fuel counts every instruction, but for those that only give the others structure (block, loop, end, else, nop). The
-	// count depends on the module and what it is told, and on nothing else. Of a function that does not return, what it would
-	// have come by on any way to its end may have been counted ahead.
+	// count depends on the module and what it is told, and on nothing else. A call is counted for by and by: of one that does not
+	// return, because the program ends in it, up to a thousand instructions are left out. The counter is tested as for Ticks, and
+	// before each call of an imported function.
 	Fuel
+	// FuelAtCalls counts the same, and tests before calls of imported functions only: for those who look at the counter from outside,
+	// and end the program when it has run out. Modules for which that would not do, because they have a start function or keep an
+	// imported function in a table, are tested as for Fuel.
+	FuelAtCalls
 )
 
 // MeterModule is where a metered module imports the function from that it calls when its counter has run out: for Ticks
@@ -44,8 +49,8 @@ const (
 // the word at the next test. Those are at loops and wherever calls would go in circles otherwise, so that there is no way to
 // run on without coming by one. Bulk operations on memory and tables are charged by what they touch.
 //
-// For Fuel the counter is tested before it is charged for what follows, so that a program's fuel does not depend on the portions
-// in which it gets it. The counter is a global: an engine that runs several instances of a module has a counter in each.
+// A program's fuel does not depend on the portions in which it gets it. The counter is a global: an engine that runs several instances
+// of a module has a counter in each.
 //
 // Modules that use MeterModule or CounterExport themselves are refused, as are locals, globals and labels that there are not:
 // after the rewriting there might be. That aside the module is taken to be valid; the engine validates what comes out.
@@ -61,6 +66,11 @@ func Metered(module []byte, meter Meter) ([]byte, error) {
 	if r.entries, err = m.entries(shortCall); err != nil {
 		return nil, err
 	}
+	if r.circles = meter != FuelAtCalls || m.Start.Present; !r.circles {
+		if r.circles, err = m.takesImports(); err != nil {
+			return nil, err
+		}
+	}
 	r.functions = functionMap{total: m.NumFuncs(), shift: 1}
 	for i := range m.imported[ExternFunc] {
 		r.functions.imports = append(r.functions.imports, uint32(i))
@@ -73,6 +83,7 @@ type metering struct {
 	m       *Module
 	meter   Meter
 	entries *entries
+	circles bool // they are tested
 
 	refill    uint32 // index of the function that is imported
 	counter   uint32 // index of the global
@@ -105,7 +116,7 @@ func (m *Module) checkMeterNames() error {
 
 // number is the type of the counter.
 func (r *metering) number() ValueType {
-	if r.meter == Fuel {
+	if r.meter != Ticks {
 		return TypeI64
 	}
 	return TypeI32
@@ -116,7 +127,7 @@ func (r *metering) encode() ([]byte, error) {
 	m := r.m
 	d := m.draft(speaksOfCode)
 	name, params := "tick", ValueTypes{}
-	if r.meter == Fuel {
+	if r.meter != Ticks {
 		name, params = "fuel", ValueTypes{1, []byte{byte(TypeI64)}}
 	}
 	refillType := r.addType(params, ValueTypes{1, []byte{byte(r.number())}})
@@ -192,6 +203,30 @@ func (r *metering) code() ([]byte, error) {
 	}
 	bodies = r.bulkCode(bodies)
 	return append(appendU32(nil, uint32(len(r.m.Functions)+len(r.bulk.ops))), bodies...), nil
+}
+
+// takesImports reports whether an imported function may be called through a pointer.
+func (m *Module) takesImports() (takes bool, err error) {
+	take := func(r reference) { takes = takes || int64(r.index) < int64(m.imported[ExternFunc]) }
+	for _, s := range m.Sections {
+		if s.ID == SectionTable || s.ID == SectionGlobal || s.ID == SectionElement {
+			if err := m.references(s, take); err != nil {
+				return false, err
+			}
+		}
+	}
+	for _, body := range m.Bodies {
+		x := body.Expr()
+		for x.Next() {
+			if x.Op == OpRefFunc {
+				take(reference{x.Imm, x.End, x.Index})
+			}
+		}
+		if x.Err() != nil {
+			return false, x.Err()
+		}
+	}
+	return takes, nil
 }
 
 // throws reports whether there are exceptions that the module's functions may throw.

@@ -137,16 +137,79 @@ func oneBody(b ...byte) []byte { return append(appendU32(nil, uint32(len(b))), b
 
 // Fuel is the number of instructions executed, whatever the portions.
 func TestFuelIsExact(t *testing.T) {
-	module, err := Metered(countdown, Fuel)
+	for _, meter := range []Meter{Fuel, FuelAtCalls} {
+		module, err := Metered(countdown, meter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const want = 1000 * 8 // local.get, i32.eqz, br_if, local.get, i32.const, i32.sub, local.tee, br_if
+		for _, portion := range []int64{0, 1, 7, 8, 1000, 1 << 40} {
+			if got := burn(t, module, portion); got != want {
+				t.Errorf("meter %d, in portions of %d: %d, not %d", meter, portion, got, want)
+			}
+		}
+	}
+}
+
+// talking imports host.say, and says it six times, a few instructions apart, in a loop and in functions that are called.
+func talking() []byte {
+	loop := raw(0x41, 3, 0x21, 0, 0x03, 0x40, 0x10, 2, 0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b)
+	speak := raw(0x41, 1, 0x1a, 0x10, 0, 0x41, 1, 0x04, 0x40, 0x41, 1, 0x1a, 0x10, 0, 0x0b)
+	return binaryModule(
+		section(SectionType, vec(noneToNone)),
+		section(SectionImport, vec(importOf("host", "say", 0, 0))),
+		section(SectionFunction, vec(raw(0), raw(0))),
+		section(SectionExport, vec(exportOf("run", 0, 1))),
+		section(SectionCode, vec(oneBody(slices.Concat(raw(1, 1, 0x7f), loop, raw(0x0b))...), body(speak...))),
+	)
+}
+
+// A program that has run out of fuel says no more, and until then as much wherever else the counter is tested.
+func TestWhoIsOutOfFuelSaysNothing(t *testing.T) {
+	said := map[int]bool{}
+	for limit := range int64(60) {
+		want := sayings(t, FuelAtCalls, limit, 1<<40)
+		said[want] = true
+		for _, portion := range []int64{0, 5, 1 << 40} {
+			if got := sayings(t, Fuel, limit, portion); got != want {
+				t.Errorf("with %d of fuel it speaks %d times if circles are tested, in portions of %d, and %d times if not", limit, got, portion, want)
+			}
+		}
+	}
+	if len(said) < 4 || !said[6] {
+		t.Errorf("it has spoken so often: %v", said)
+	}
+}
+
+// sayings is how often the program speaks that talking gives.
+func sayings(t *testing.T, meter Meter, limit, portion int64) (n int) {
+	t.Helper()
+	ctx := context.Background()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(allFeatures))
+	defer r.Close(ctx)
+	used, had := int64(0), int64(0)
+	meterHost(t, r, noTick, func(left int64) int64 {
+		if used += had - left; used > limit {
+			panic(errEnough)
+		}
+		had = min(portion, limit-used)
+		return had
+	})
+	if _, err := r.NewHostModuleBuilder("host").NewFunctionBuilder().WithFunc(func() { n++ }).Export("say").Instantiate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	module, err := Metered(talking(), meter)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = 1000 * 8 // local.get, i32.eqz, br_if, local.get, i32.const, i32.sub, local.tee, br_if
-	for _, portion := range []int64{0, 1, 7, 8, 1000, 1 << 40} {
-		if got := burn(t, module, portion); got != want {
-			t.Errorf("in portions of %d: %d, not %d", portion, got, want)
-		}
+	instance, err := r.Instantiate(ctx, module)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if _, err := instance.ExportedFunction("run").Call(ctx); err != nil && !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // What a module says must be there before anything is added to it.

@@ -58,10 +58,13 @@ type label struct {
 }
 
 func (b *bodyMeter) rewrite(i int, body Body) (err error) {
-	if b.points, err = b.planner.plan(i, body); err != nil {
-		return err
+	b.points = nil
+	if b.circles {
+		if b.points, err = b.planner.plan(i, body); err != nil {
+			return err
+		}
 	}
-	if b.meter == Fuel {
+	if b.meter != Ticks {
 		if err := b.payer.plan(body); err != nil {
 			return err
 		}
@@ -72,7 +75,7 @@ func (b *bodyMeter) rewrite(i int, body Body) (err error) {
 	if err := b.declare(b.m.Types[b.m.Functions[i]].Params.Len); err != nil {
 		return err
 	}
-	if b.meter == Fuel && b.payer.last.pos > 0 { // what falls out of the function, or branches out of it, meets the end of a block first
+	if b.meter != Ticks && b.payer.last.pos > 0 { // what falls out of the function, or branches out of it, meets the end of a block first
 		b.labels[0], b.depth = label{at: 1, levels: b.landing(0)}, 1
 		for range max(1, len(b.labels[0].levels)) {
 			b.out = b.giving(append(b.out, byte(OpBlock)), results)
@@ -111,7 +114,7 @@ func (b *bodyMeter) declare(params int) error {
 		number := byte(b.number())
 		added = append(added, 1, number)
 		b.local, next, groups = next, next+1, groups+1
-		if b.meter == Fuel {
+		if b.meter != Ticks {
 			added = append(added, 1, number)
 			b.due, next, groups = next, next+1, groups+1
 		}
@@ -147,11 +150,17 @@ func (b *bodyMeter) instruction() error {
 			}
 		}
 	case OpCall, OpReturnCall, OpRefFunc:
+		if b.meter != Ticks && op != OpRefFunc && int64(b.x.Index) < int64(b.m.imported[ExternFunc]) {
+			b.get() // nothing is to be seen of a program that has run out
+			b.test(false)
+		}
 		return b.copyCall()
 	default:
 		if shift, ok := bulk(op); ok {
-			b.get() // a few of them take as long as anything, and an i32 counter might come round
-			b.test(false)
+			if b.circles {
+				b.get() // a few of them take as long as anything, and an i32 counter might come round
+				b.test(false)
+			}
 			b.chargeLength(shift)
 			if op, ok := b.bulkOp(x); ok {
 				b.bulkInParts(op)
@@ -360,7 +369,7 @@ func (b *bodyMeter) chargeHere(loop bool) {
 		} else {
 			b.get()
 		}
-		if loop && b.meter == Fuel && b.watched == 0 && b.settlesHere(pos) { // what has been read need not be read again
+		if loop && b.meter != Ticks && b.watched == 0 && b.settlesHere(pos) { // what has been read need not be read again
 			b.onLocal(OpLocalTee)
 			b.test(loop)
 			b.onLocal(OpLocalGet)
@@ -448,7 +457,7 @@ func (b *bodyMeter) chargeLength(shift int64) {
 	b.op(OpLocalGet)
 	b.out = appendU32(b.out, b.length)
 	b.out = append(appendSigned(append(b.out, byte(OpI32Const)), shift), opI32ShrU)
-	if b.meter == Fuel {
+	if b.meter != Ticks {
 		b.out = append(b.out, opI64ExtendI32)
 	}
 	b.out = append(b.out, b.numeric(opI32Sub, opI64Sub))
@@ -457,7 +466,7 @@ func (b *bodyMeter) chargeLength(shift int64) {
 
 // refillCounter appends the call that says how it goes on, if it does.
 func (b *bodyMeter) refillCounter() {
-	if b.meter == Fuel {
+	if b.meter != Ticks {
 		b.get()
 	}
 	b.op(OpCall)
@@ -487,7 +496,7 @@ func (r *metering) constant(dst []byte, value int64) []byte {
 
 // numeric chooses an instruction by the counter's type.
 func (r *metering) numeric(i32, i64 byte) byte {
-	if r.meter == Fuel {
+	if r.meter != Ticks {
 		return i64
 	}
 	return i32

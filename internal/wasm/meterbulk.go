@@ -180,7 +180,7 @@ func (w *bulkWriter) again() { w.get(2).part().add(opI32GtU, byte(OpBrIf), 0, by
 
 // refill calls the host in any case: fuel has been charged before, and a part takes longer than the call.
 func (w *bulkWriter) refill() *bulkWriter {
-	if w.r.meter == Fuel {
+	if w.r.meter != Ticks {
 		w.out = appendU32(w.add(byte(OpGlobalGet)).out, w.r.counter)
 	}
 	w.out = appendU32(w.add(byte(OpCall)).out, w.r.refill)

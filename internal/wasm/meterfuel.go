@@ -245,7 +245,7 @@ func (p *fuelPlanner) loop(x *Expr) {
 		p.watching = len(p.blocks)
 		p.do(x.Pos, watches, 0)
 	}
-	if loop.backs > 2 || loop.tables || loop.calls > 0 {
+	if loop.tables {
 		at.settle = true
 		p.meet(at, edge{x.Pos, p.pending, false})
 		p.do(x.End, settles, 0)

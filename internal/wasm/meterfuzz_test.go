@@ -36,6 +36,10 @@ func FuzzMetered(f *testing.F) {
 		}
 		metered, ticksErr := Metered(module, Ticks)
 		fuelled, fuelErr := Metered(module, Fuel)
+		atCalls, atCallsErr := Metered(module, FuelAtCalls)
+		if (fuelErr == nil) != (atCallsErr == nil) {
+			t.Fatalf("fuel: %v; at calls: %v", fuelErr, atCallsErr)
+		}
 		if (ticksErr == nil) != (fuelErr == nil) {
 			t.Fatalf("ticks: %v; fuel: %v", ticksErr, fuelErr)
 		}
@@ -70,6 +74,12 @@ func FuzzMetered(f *testing.F) {
 		large.run(t, fuelled)
 		compareObserved(t, "fuel", plain, large)
 		compareFuel(t, module, large)
+		free := &observed{slice: 1 << 40, calls: 10_000}
+		free.run(t, atCalls)
+		compareObserved(t, "fuel at calls", plain, free)
+		if free.used != large.used {
+			t.Errorf("%d of fuel if it is tested, %d if not", large.used, free.used)
+		}
 		if !small.enough {
 			compareObserved(t, "fuel in portions", plain, small)
 			if !small.failed && small.used != large.used {
