@@ -45,7 +45,7 @@ type Options struct {
 	CleanLater bool
 }
 
-// Counting says when programs count what they do in order to be stopped. Python that counts takes a fifth more time (`boxer bench cpu`).
+// Counting says when programs count what they do in order to be stopped. Python that counts takes an eighth more time (`boxer bench cpu`).
 type Counting byte
 
 const (

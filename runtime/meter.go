@@ -106,8 +106,8 @@ type tankKey struct{}
 
 // refuel takes what the program has left of its portion, which is less than nothing, and gives it another one.
 func refuel(ctx context.Context, mod api.Module, stack []uint64) {
-	t, ok := ctx.Value(tankKey{}).(*tank)
-	if !ok {
+	t := tankOf(ctx)
+	if t == nil {
 		panic(errNoTank)
 	}
 	deliver(ctx, mod)
@@ -136,6 +136,9 @@ func (t *tank) empty(left int64) bool { return t.used.Load()+t.portion.Load()-le
 // usedUp reports whether no program may start any more.
 func (f *fuel) usedUp() bool { return f != nil && f.used.Load() > f.limit }
 
+// total is what was used, but for how far the last program came beyond the limit, which is chance.
+func (f *fuel) total() int64 { return min(f.used.Load(), f.limit) }
+
 // tank gives a program an empty one, to be there before the program is: a start function runs when it is instantiated.
 func (f *fuel) tank(ctx context.Context, meters metering) (context.Context, *tank) {
 	if f == nil {
@@ -146,6 +149,11 @@ func (f *fuel) tank(ctx context.Context, meters metering) (context.Context, *tan
 		t.slice = math.MaxInt64
 	}
 	return context.WithValue(ctx, tankKey{}, t), t
+}
+
+func tankOf(ctx context.Context) *tank {
+	t, _ := ctx.Value(tankKey{}).(*tank)
+	return t
 }
 
 // drain accounts for what an instance has used in the end, and gives how its run has ended: whoever has used more than there was has run
@@ -163,7 +171,7 @@ func (t *tank) drain(i *instance, ended error) error {
 
 // watched gives the tank of a program that does not look itself whether it has run out of fuel, nil for any other.
 func watched(ctx context.Context) *tank {
-	if t, ok := ctx.Value(tankKey{}).(*tank); ok && t.slice != fuelSlice {
+	if t := tankOf(ctx); t != nil && t.slice != fuelSlice {
 		return t
 	}
 	return nil

@@ -124,7 +124,7 @@ func (s *sandbox) account(total time.Duration) {
 	used := s.tree.Used()
 	stats.WrittenBytes, stats.WrittenFiles = max(0, used.Bytes-s.held.Bytes), max(0, used.Files-s.held.Files)
 	if s.fuel != nil {
-		stats.Fuel = s.fuel.used.Load()
+		stats.Fuel = s.fuel.total()
 	}
 	if s.memory != nil {
 		stats.PeakMemory = max(stats.PeakMemory, s.memory.Peak())

@@ -223,6 +223,7 @@ func (i *instance) open(ctx context.Context) (served bool, err error) {
 	defer i.urge(ctx)()
 	i.attend(ctx)
 	defer i.unattend(ctx)
+	defer func() { err = tankOf(ctx).drain(i, err) }()
 	if served, err := i.serve(ctx); !served {
 		return false, err
 	}
@@ -275,7 +276,7 @@ func (s *Session) Execute(ctx context.Context, source string, e Execution) (*Val
 	v := value.value()
 	v.Elapsed = time.Since(began)
 	if s.sandbox.fuel != nil {
-		v.Fuel = s.sandbox.fuel.used.Load()
+		v.Fuel = s.sandbox.fuel.total()
 	}
 	return v, err
 }

@@ -122,6 +122,10 @@ func TestFuelIsTheSameEachTime(t *testing.T) {
 			t.Errorf("%d instructions, then %d", first, again)
 		}
 	}
+	box = load(t, pythonEngine(t, CountAlways), openPython(t))
+	if again := burn(10_000); again != first {
+		t.Errorf("%d instructions, and %d where they are tested", first, again)
+	}
 	if more := burn(20_000); more < first+10_000*50 || more > 3*first {
 		t.Errorf("%d for twice the work that took %d", more, first)
 	}
@@ -131,12 +135,16 @@ func TestFuelIsTheSameEachTime(t *testing.T) {
 func TestOutOfFuel(t *testing.T) {
 	_, box := pythonPool(t)
 	var outputs []string
-	for range 3 {
+	for _, box := range []*Box{box, box, load(t, pythonEngine(t, CountAlways), openPython(t))} {
+		var stats Stats
 		got, err := run(t, box, Cmd{
-			Args: []string{"python3", "-c", "for i in range(10**9): print(i, flush=True)"}, Limits: Limits{Fuel: 50_000_000},
+			Args: []string{"python3", "-c", "for i in range(10**9): print(i, flush=True)"}, Limits: Limits{Fuel: 50_000_000}, Stats: &stats,
 		})
 		if !errors.Is(err, ErrOutOfFuel) || ExitStatus(err) != StatusOutOfFuel {
 			t.Fatalf("%v", err)
+		}
+		if stats.Fuel != 50_000_000 {
+			t.Errorf("it has used %d", stats.Fuel)
 		}
 		outputs = append(outputs, got.Stdout)
 	}

@@ -42,7 +42,8 @@ func countedOneByOne(t *testing.T, module []byte) (counted []byte, ok bool) {
 	return d.encode(), true
 }
 
-// compareFuel wants that a module whose functions all returned has used as much fuel as it has executed instructions.
+// compareFuel wants that a module whose functions all returned has used as much fuel as it has executed instructions, but for what is
+// rounded up.
 func compareFuel(t *testing.T, module []byte, fuelled *observed) {
 	t.Helper()
 	counted, ok := countedOneByOne(t, module)
@@ -51,7 +52,16 @@ func compareFuel(t *testing.T, module []byte, fuelled *observed) {
 	}
 	want := &observed{}
 	want.run(t, counted)
-	if fuelled.used != want.used {
+	if fuelled.used < want.used {
 		t.Errorf("%d of fuel for %d instructions", fuelled.used, want.used)
+	}
+	exactly, err := metered(module, Fuel, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact := &observed{slice: 1 << 40, calls: 10_000}
+	exact.run(t, exactly)
+	if exact.used != want.used {
+		t.Errorf("%d of fuel for %d instructions, and nothing is rounded", exact.used, want.used)
 	}
 }

@@ -12,7 +12,8 @@ const (
 	// Ticks are counted at the beginning of every turn of a loop and, in functions that could otherwise run for long, at
 	// their entry. This is what it takes to get hold of a program that does not call the host by itself.
 	Ticks Meter = iota
-	// Fuel counts every instruction, but for those that only give the others structure (block, loop, end, else, nop). The
+	// Fuel counts every instruction, but for those that only give the others structure (block, loop, end, else, nop). Of ways through a
+	// function that part and meet again, and differ by no more than 32 instructions, the longest counts for all. The
 	// count depends on the module and what it is told, and on nothing else. A call is counted for by and by: of one that does not
 	// return, because the program ends in it, up to a thousand instructions are left out. The counter is tested as for Ticks, and
 	// before each call of an imported function.
@@ -54,12 +55,14 @@ const (
 //
 // Modules that use MeterModule or CounterExport themselves are refused, as are locals, globals and labels that there are not:
 // after the rewriting there might be. That aside the module is taken to be valid; the engine validates what comes out.
-func Metered(module []byte, meter Meter) ([]byte, error) {
+func Metered(module []byte, meter Meter) ([]byte, error) { return metered(module, meter, rounding) }
+
+func metered(module []byte, meter Meter, rounding int64) ([]byte, error) {
 	m, err := Parse(module)
 	if err != nil {
 		return nil, err
 	}
-	r := &metering{m: m, meter: meter, types: len(m.Types), counter: uint32(len(m.Globals)), refill: uint32(m.imported[ExternFunc])}
+	r := &metering{m: m, meter: meter, rounding: rounding, types: len(m.Types), counter: uint32(len(m.Globals)), refill: uint32(m.imported[ExternFunc])}
 	if err := m.checkMeterNames(); err != nil {
 		return nil, err
 	}
@@ -84,6 +87,8 @@ type metering struct {
 	meter   Meter
 	entries *entries
 	circles bool // they are tested
+
+	rounding int64 // by how many instructions ways may differ that count as one for Fuel
 
 	refill    uint32 // index of the function that is imported
 	counter   uint32 // index of the global
@@ -193,7 +198,7 @@ func (r *metering) giving(dst []byte, results ValueTypes) []byte {
 func (r *metering) code() ([]byte, error) {
 	bodies := make([]byte, 0, 2*len(r.m.data))
 	b := &bodyMeter{metering: r, planner: planner{entries: r.entries}}
-	b.payer.throws = r.m.throws()
+	b.payer.throws, b.payer.rounding = r.m.throws(), r.rounding
 	for i, body := range r.m.Bodies {
 		if err := b.rewrite(i, body); err != nil {
 			return nil, err

@@ -135,10 +135,10 @@ var countdown = binaryModule(
 
 func oneBody(b ...byte) []byte { return append(appendU32(nil, uint32(len(b))), b...) }
 
-// Fuel is the number of instructions executed, whatever the portions.
+// Fuel is the number of instructions executed, if nothing is rounded, whatever the portions.
 func TestFuelIsExact(t *testing.T) {
 	for _, meter := range []Meter{Fuel, FuelAtCalls} {
-		module, err := Metered(countdown, meter)
+		module, err := metered(countdown, meter, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
