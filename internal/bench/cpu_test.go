@@ -35,7 +35,7 @@ func madeUpCPU(t *testing.T, sides []*side) *Section {
 	all := programs
 	t.Cleanup(func() { programs = all })
 	programs = []program{{name: "short"}, {name: "long"}}
-	s, err := cpuSection(sides)
+	s, err := cpuSection(sides[:forms], sides[boxer], sides[forms:])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestCPUSectionWithoutPython3(t *testing.T) {
 func TestCPUSectionOfUnevenSamples(t *testing.T) {
 	sides := madeUp()
 	sides[fuelled].took[1] = []float64{1}
-	if _, err := cpuSection(sides); err == nil {
+	if _, err := cpuSection(sides[:forms], sides[boxer], sides[forms:]); err == nil {
 		t.Error("measurements without a neighbour were paired")
 	}
 }

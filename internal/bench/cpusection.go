@@ -5,39 +5,35 @@ import (
 	"math"
 )
 
-// cpuSection sums up how long each program took on each side, round by round. The first sides are boxer's forms.
-func cpuSection(sides []*side) (*Section, error) {
+// cpuSection sums up how long each program took on each side, round by round: in boxer's forms, and on boxer again and on others.
+func cpuSection(own []*side, again *side, others []*side) (*Section, error) {
 	s := &Section{Name: "cpu", Title: "Computing", How: []string{
 		fmt.Sprintf("Processor time of %d Python programs that take turns everywhere; each interpreter stays for all of them.", len(programs)),
 		"The first two rounds are not counted. Multiples are medians over pairs of neighbours; means over programs are geometric.",
+		"boxer's forms take turns among themselves, then the usual one does with others.",
 	}}
-	ratios := make([][]Sample, len(sides))
-	for i, side := range sides {
+	ratios := make([][]Sample, len(others))
+	for i, side := range others {
 		var err error
-		if ratios[i], err = side.over(sides[boxer]); err != nil {
+		if ratios[i], err = side.over(again); err != nil {
 			return nil, err
 		}
 	}
-	stoppable, err := sides[boxer].over(sides[plain])
-	if err != nil {
-		return nil, err
-	}
-	counted, err := sides[counting].over(sides[plain])
-	if err != nil {
-		return nil, err
-	}
-	charged, err := sides[fuelled].over(sides[plain])
-	if err != nil {
-		return nil, err
+	var overPlain [forms][]Sample
+	for form, side := range own {
+		var err error
+		if overPlain[form], err = side.over(own[plain]); err != nil {
+			return nil, err
+		}
 	}
 	s.add(Line{Key: "stoppable_over_plain", What: "programs against such as cannot be stopped", Unit: "×", Goal: "≤ 1.05",
-		Figure: figure(geometricMeans(stoppable))})
+		Figure: figure(geometricMeans(overPlain[boxer]))})
 	s.add(Line{Key: "fuel_over_plain", What: "programs charged for instructions", Unit: "×", Goal: "≤ 1.10",
-		Figure: figure(geometricMeans(charged))})
+		Figure: figure(geometricMeans(overPlain[fuelled]))})
 	s.add(Line{Key: "counting_over_plain", What: "programs that count in order to be stopped, as on other systems", Unit: "×",
-		Figure: figure(geometricMeans(counted))})
+		Figure: figure(geometricMeans(overPlain[counting]))})
 	native := Line{Key: "boxer_over_python3", What: "programs against the host's Python", Unit: "×"}
-	for i, side := range sides {
+	for i, side := range others {
 		if side.key == "python3" && len(ratios[i]) > 0 {
 			native.Figure = figure(inverse(geometricMeans(ratios[i])))
 		}
@@ -47,8 +43,8 @@ func cpuSection(sides []*side) (*Section, error) {
 	} else {
 		s.lacks(native, "the host has no python3")
 	}
-	s.Comparisons = []Comparison{cpuMeans(sides, ratios)}
-	s.Grids = []Grid{cpuGrid(sides)}
+	s.Comparisons = []Comparison{cpuMeans(again, others, ratios)}
+	s.Grids = []Grid{cpuGrid(own, again, others)}
 	return s, nil
 }
 
@@ -76,12 +72,12 @@ func inverse(s Sample) Sample {
 }
 
 // cpuMeans compares the geometric means of rivals.
-func cpuMeans(sides []*side, ratios [][]Sample) Comparison {
+func cpuMeans(again *side, others []*side, ratios [][]Sample) Comparison {
 	c := Comparison{Key: "programs_over_boxer", What: "Programs, geometric mean of multiples of boxer's time", Unit: "×"}
-	c.Entries = append(c.Entries, Entry{Who: "boxer", Figure: &Figure{1, 1, 1, len(sides[boxer].took[0])}})
-	for i, side := range sides[forms:] {
+	c.Entries = append(c.Entries, Entry{Who: "boxer", Figure: &Figure{1, 1, 1, len(again.took[0])}})
+	for i, side := range others {
 		e := Entry{Who: side.key, Missing: side.gone}
-		ran := ratios[forms+i]
+		ran := ratios[i]
 		switch {
 		case side.gone != "":
 		case len(ran) == 0:
@@ -98,31 +94,37 @@ func cpuMeans(sides []*side, ratios [][]Sample) Comparison {
 }
 
 // cpuGrid has a row for each program: boxer's time, and multiples of it.
-func cpuGrid(sides []*side) Grid {
+func cpuGrid(own []*side, again *side, others []*side) Grid {
 	g := Grid{Key: "workloads", What: "Programs: boxer's milliseconds, others as multiples of that", Columns: []Column{{"boxer_us", "boxer, ms", 1e-3}}}
 	g.Columns = append(g.Columns, Column{Key: "plain_over_boxer", What: "unstoppable"},
 		Column{Key: "counting_over_boxer", What: "counting"}, Column{Key: "fuel_over_boxer", What: "fuel"})
-	for _, side := range sides[forms:] {
+	for _, side := range others {
 		if side.gone == "" {
 			g.Columns = append(g.Columns, Column{Key: side.key, What: side.key})
 		}
 	}
 	for p, program := range programs {
-		usual := Sample(sides[boxer].took[p])
-		row := Row{Name: program.name, Figures: []*Figure{figure(usual)}}
-		for _, side := range sides[plain:] {
-			if side.gone != "" {
-				continue
+		row := Row{Name: program.name, Figures: []*Figure{figure(Sample(again.took[p]))}}
+		for _, side := range own[plain:] {
+			row.Figures = append(row.Figures, multiple(side.took[p], own[boxer].took[p]))
+		}
+		for _, side := range others {
+			if side.gone == "" {
+				row.Figures = append(row.Figures, multiple(side.took[p], again.took[p]))
 			}
-			var cell *Figure
-			if pairs, err := Sample(side.took[p]).Over(usual); err == nil {
-				cell = figure(pairs)
-			}
-			row.Figures = append(row.Figures, cell)
 		}
 		g.Rows = append(g.Rows, row)
 	}
 	return g
+}
+
+// multiple is nil if there is nothing to compare.
+func multiple(took, of []float64) *Figure {
+	pairs, err := Sample(took).Over(of)
+	if err != nil {
+		return nil
+	}
+	return figure(pairs)
 }
 
 // geometricMeans gives the mean of the first measurements of all samples, of the second ones, and so on. The samples are of
