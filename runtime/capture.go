@@ -150,7 +150,7 @@ func (s *shot) initialize(ctx context.Context) (err error) {
 			s.instance.close()
 		}
 	}()
-	defer s.instance.urge(ctx)()
+	defer s.instance.enter(ctx)()
 	started := time.Now()
 	for _, function := range []api.Function{s.instance.initialize, s.instance.module.ExportedFunction(exportInitialize)} {
 		if function == nil {

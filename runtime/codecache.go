@@ -44,7 +44,7 @@ type codeCache struct {
 }
 
 // entryVersion changes with the format of entries and with any rewriting of modules on their way to the compiler.
-const entryVersion = "14"
+const entryVersion = "15"
 
 // newCodeCache prepares dir.
 func newCodeCache(o Options, features api.CoreFeatures, warn func(error)) (*codeCache, error) {

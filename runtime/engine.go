@@ -50,7 +50,7 @@ type Counting byte
 
 const (
 	// CountIfNeeded has programs count where nothing else could end one that computes without ever calling the host: on systems other
-	// than Linux, on processors other than amd64's and arm64's, with wazero as it is, in a process without /proc, and in one whose
+	// than Linux, on processors other than amd64's and arm64's, with wazero as it is, in a process without a /proc of its own, and in one whose
 	// starter has blocked SIGPWR. Elsewhere machine code is interrupted wherever it is.
 	CountIfNeeded Counting = iota
 	// CountAlways has them count here, too.
@@ -75,8 +75,8 @@ type Engine struct {
 	wazero  wazero.Runtime
 	files   wazero.CompilationCache // of wazero, if codes is not nil
 	codes   *codeCache              // nil: memory only
-	usual   metering                // of programs that are not charged
-	charged metering                // and of those that are
+
+	usual, charging metering // of programs that are not charged, and that are
 
 	digests digests
 	sealed  atomic.Bool
@@ -125,7 +125,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		config = config.WithCompilationCache(e.files)
 	}
 	e.wazero = wazero.NewRuntimeWithConfig(ctx, config)
-	e.usual, e.charged = e.meterings()
+	e.chooseForms()
 	if err := errors.Join(wasi.Instantiate(ctx, e.wazero), instantiateMeter(ctx, e.wazero)); err != nil {
 		e.Close()
 		return nil, err
@@ -136,19 +136,17 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// meterings are what programs count that are not charged, and those that are.
-func (e *Engine) meterings() (usual, charges metering) {
+// chooseForms decides what programs count.
+func (e *Engine) chooseForms() {
 	r, ok := e.wazero.(interface{ Interrupts() bool }) // internal/wazero/patches
 	interrupts := ok && r.Interrupts()
-	switch {
-	case e.options.Counting == CountAlways:
-		return ticks, fuelled
-	case interrupts:
-		return uncounted, charged
-	case e.options.Counting == CountNever:
-		return uncounted, fuelled
+	e.usual, e.charging = uncounted, charged
+	if !interrupts || e.options.Counting == CountAlways {
+		e.charging = fuelled
+		if e.options.Counting != CountNever {
+			e.usual = ticks
+		}
 	}
-	return ticks, fuelled
 }
 
 // openCache sets e.codes and e.files, or leaves them nil where code cannot be kept: then that is a warning.
@@ -292,7 +290,7 @@ func (e *Engine) loadNew(ctx context.Context, module source, stats *Stats) (*pro
 	if err != nil {
 		return nil, err
 	}
-	p, err := newProgram(ctx, e.wazero, code)
+	p, err := newProgram(ctx, e.wazero, code, module.meters)
 	if err != nil {
 		code.Close(ctx)
 		return nil, err

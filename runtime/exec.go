@@ -41,10 +41,6 @@ func (s *sandbox) exec(ctx context.Context, c command) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%q was not started: %w", c.args[0], ended(ctx))
 	}
-	if s.fuel.usedUp() { // what runs only for a moment never asks for any
-		s.end(s.reached(Limits{Fuel: s.fuel.limit}, OutcomeOutOfFuel)) // to a shell this is a command that fails, of many
-		return fmt.Errorf("%q was not started: %w", c.args[0], ErrOutOfFuel)
-	}
 	depth := depthOf(ctx)
 	if depth == maxNesting {
 		reason := fmt.Sprintf("programs start each other more than %d deep", maxNesting)
@@ -155,7 +151,7 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 	if image == nil { // a start function runs when it is instantiated
 		s.begin()
 	}
-	ctx, tank := s.fuel.tank(ctx, s.metering())
+	ctx = s.fuel.tank(ctx)
 	i, err := p.instance(ctx, image, s.memory)
 	if image == nil {
 		stats.Instantiate += watch()
@@ -166,21 +162,22 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 		err = s.tooSmall()
 	}
 	if err != nil {
+		if tankOf(ctx).lose(); s.fuel.usedUp() {
+			err = s.outOfFuel()
+		}
 		return false, err
 	}
 	s.begin()
-	stop := i.urge(ctx)
-	i.attend(ctx)
+	leave := i.enter(ctx)
 	if served, err = i.serve(ctx); served {
 		err = i.run(ctx)
 		if image != nil {
 			stats.Restored++
 		}
 	}
-	i.unattend(ctx)
-	stop()
-	if served {
-		err = tank.drain(i, err)
+	leave()
+	if s.fuel.usedUp() {
+		err = s.outOfFuel()
 	}
 	stats.Run += watch()
 	stats.PeakMemory = max(stats.PeakMemory, bytesOf(i.module.Memory()))

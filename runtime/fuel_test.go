@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,46 @@ func TestOutOfFuelHoweverItEnds(t *testing.T) {
 			if !errors.Is(err, ErrOutOfFuel) || got.Status != StatusOutOfFuel {
 				t.Errorf("counting %d: %s: %+v, %v", counting, program, got, err)
 			}
+		}
+	}
+}
+
+// What a shell does after a program that has used up the fuel does not depend on when that is noticed: nothing.
+func TestOutOfFuelEndsTheRun(t *testing.T) {
+	burn := append(bytes.Repeat([]byte{0x41, 0, 0x1a}, 1000), 0x00)
+	files := map[string]string{
+		"/forever": string(startModule(0x03, 0x40, 0x0c, 0, 0x0b).module()),
+		"/ends":    string(startModule(bytes.Repeat([]byte{0x41, 0, 0x1a}, 1000)...).module()),
+		"/traps":   string(startModule(burn...).module()),
+		"/starts":  startingModule(0x03, 0x40, 0x0c, 0, 0x0b),
+	}
+	for name, engine := range map[string]func() (*Engine, error){"charged": shared, "tested": counting} {
+		b := newBoxOf(t, engine, files, v1.Config{})
+		for program := range files {
+			for _, script := range []string{"echo before; %s; echo after", "echo before; %s || echo after", "echo before; %s | cat; echo after"} {
+				script = fmt.Sprintf(script, program)
+				var stats Stats
+				got, err := run(t, b, Cmd{Args: []string{"sh", "-c", script}, Limits: Limits{Fuel: 900}, Stats: &stats})
+				if !errors.Is(err, ErrOutOfFuel) || got.Stdout != "before\n" || stats.Fuel != 900 {
+					t.Errorf("%s, %s: %+v, %v, fuel %d", name, script, got, err, stats.Fuel)
+				}
+			}
+		}
+	}
+}
+
+// A start function that fails has its counter go with it, and is charged all the same.
+func TestFailedStartFunctionsUseUpFuel(t *testing.T) {
+	burns := []byte{ // from 1,000 at address 0, then it traps
+		0x41, 0, 0x41, 0xe8, 7, 0x36, 2, 0,
+		0x03, 0x40, 0x41, 0, 0x41, 0, 0x28, 2, 0, 0x41, 1, 0x6b, 0x36, 2, 0, 0x41, 0, 0x28, 2, 0, 0x0d, 0, 0x0b, 0x00,
+	}
+	files := map[string]string{"/burns": startingModule(burns...)}
+	for name, engine := range map[string]func() (*Engine, error){"charged": shared, "tested": counting} {
+		b := newBoxOf(t, engine, files, v1.Config{})
+		got, err := run(t, b, Cmd{Args: []string{"sh", "-c", "while :; do /burns; done"}, Limits: Limits{Fuel: 100_000_000}})
+		if !errors.Is(err, ErrOutOfFuel) {
+			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
 }

@@ -32,6 +32,7 @@ type instance struct {
 	memory  *memory.Memory
 	image   *memory.Image // nil: it has to initialise itself
 	globals []api.MutableGlobal
+	meters  metering
 	counter api.MutableGlobal // what it counts by; nil if it does not
 	ended   error             // of the last run
 
@@ -41,7 +42,7 @@ type instance struct {
 
 // instantiate makes an instance in which nothing has run, but for the module's start function where there is no image.
 func (p *program) instantiate(ctx context.Context, image *memory.Image, account *memory.Account) (_ *instance, err error) {
-	i := &instance{image: image}
+	i := &instance{image: image, meters: p.meters}
 	defer func() {
 		if r := recover(); r != nil {
 			if r != errMemory {

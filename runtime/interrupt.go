@@ -112,7 +112,7 @@ func (k *killedBy) exit() error   { return &ExitError{Code: 128 + int(k.signal)}
 
 // attend lets signals reach the program, which runs until unattend is called, unless it looks for them itself where it counts.
 func (i *instance) attend(ctx context.Context) {
-	if i.counter != nil && watched(ctx) == nil {
+	if i.meters.looks() {
 		return
 	}
 	var linear []byte

@@ -94,6 +94,12 @@ func (s *sandbox) reached(one Limits, outcome Outcome) *LimitError {
 	return &LimitError{Limit: one, Outcome: outcome, Own: s.own(one)}
 }
 
+// outOfFuel ends the run, not only the program, so that what a shell does next does not depend on when that was noticed.
+func (s *sandbox) outOfFuel() error {
+	s.end(s.reached(Limits{Fuel: s.cmd.Limits.Fuel}, OutcomeOutOfFuel))
+	return ErrOutOfFuel
+}
+
 // tooSmall is the error of a program that does not start within the memory that the run may have.
 func (s *sandbox) tooSmall() *LimitError {
 	err := s.reached(Limits{Memory: s.cmd.Limits.Memory}, OutcomeOutOfMemory)

@@ -19,6 +19,7 @@ const boxerModule = "boxer"
 type program struct {
 	wazero   wazero.Runtime
 	compiled wazero.CompiledModule
+	meters   metering
 	globals  []string // that it exports
 	knowsDir bool     // asks for its working directory; others start at "/"
 	deaf     bool     // takes no signals
@@ -33,12 +34,12 @@ func (e *unfitError) Error() string { return e.reason }
 
 // newProgram looks at what the module imports and exports. The engine would tell as well, but to do so it writes an account
 // of every function.
-func newProgram(ctx context.Context, r wazero.Runtime, code *machineCode) (*program, error) {
+func newProgram(ctx context.Context, r wazero.Runtime, code *machineCode, meters metering) (*program, error) {
 	m, err := wasm.Parse(code.shown)
 	if err != nil {
 		return nil, &invalidModuleError{err}
 	}
-	p := &program{wazero: r, compiled: code.CompiledModule}
+	p := &program{wazero: r, compiled: code.CompiledModule, meters: meters}
 	if p.ruby, err = fit(m); err != nil {
 		return nil, err
 	}

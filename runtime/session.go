@@ -203,6 +203,7 @@ func (s *Session) beginWith(ctx context.Context, module source, image *memory.Im
 		err = s.sandbox.tooSmall()
 	}
 	if err != nil {
+		tankOf(ctx).lose()
 		return false, err
 	}
 	if i.module.ExportedFunction(exportOpen) == nil {
@@ -220,10 +221,7 @@ func (s *Session) beginWith(ctx context.Context, module source, image *memory.Im
 
 // open makes the instance ready to execute something, if it serves the session.
 func (i *instance) open(ctx context.Context) (served bool, err error) {
-	defer i.urge(ctx)()
-	i.attend(ctx)
-	defer i.unattend(ctx)
-	defer func() { err = tankOf(ctx).drain(i, err) }()
+	defer i.enter(ctx)()
 	if served, err := i.serve(ctx); !served {
 		return false, err
 	}
@@ -302,7 +300,7 @@ func (s *Session) bounded(ctx context.Context, e Execution, call func(context.Co
 	s.prepare(e)
 	ctx, cancel := box.bounded(ctx)
 	defer cancel()
-	ctx, tank := box.fuel.tank(ctx, box.metering())
+	ctx = box.fuel.tank(ctx)
 	if s.program != nil && s.program.deaf {
 		var end func()
 		ctx, end = mortal(ctx, s.process)
@@ -321,17 +319,14 @@ func (s *Session) bounded(ctx context.Context, e Execution, call func(context.Co
 	box.until(ctx.Done())
 	defer box.until(nil)
 	box.begin()
-	stop := func() {}
+	leave := func() {}
 	if s.live != nil {
-		stop = s.live.urge(ctx)
-		s.live.attend(ctx)
+		leave = s.live.enter(ctx)
 	}
 	err = call(ctx)
-	wasi.Unattend(ctx)
-	stop()
-	if s.live != nil {
-		err = tank.drain(s.live, err)
-		s.live.stopCounting()
+	leave()
+	if box.fuel.usedUp() {
+		err = box.outOfFuel()
 	}
 	if err == nil {
 		return nil

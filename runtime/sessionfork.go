@@ -67,11 +67,9 @@ func (s *Session) copyOf(ctx context.Context, from *instance) error {
 	}
 	s.live = i
 	if forked := i.module.ExportedFunction(exportForked); forked != nil {
-		stop := i.urge(ctx)
-		i.attend(ctx)
+		leave := i.enter(ctx)
 		_, err = forked.Call(ctx)
-		i.unattend(ctx)
-		stop()
+		leave()
 	}
 	return err
 }

@@ -63,7 +63,7 @@ func (e *Engine) ExportCode(ctx context.Context, tree *vfs.FS) ([]Code, error) {
 		if err := loaded.Close(ctx); err != nil {
 			return nil, err
 		}
-		for _, program.meters = range []metering{e.usual, e.charged} {
+		for _, program.meters = range []metering{e.usual, e.charging} {
 			data, err := e.codes.export(program)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
@@ -180,7 +180,7 @@ func (c Code) source() source { return source{digest: c.Module, meters: metering
 
 // checkCode reads an entry's table and all that it has a checksum of. The engine compares that of the code itself.
 func checkCode(code Code) error {
-	if metering(code.Form) >= meterings || len(code.Data) < entryTable {
+	if metering(code.Form) > uncounted || len(code.Data) < entryTable {
 		return errDamaged
 	}
 	table, err := readTable(code.Data[:entryTable])

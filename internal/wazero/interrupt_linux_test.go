@@ -289,6 +289,28 @@ func TestInterruptsAreKnownToBeBlocked(t *testing.T) {
 	}
 }
 
+// Nor can a process that sees another namespace's /proc, where its threads have other numbers.
+func TestInterruptsNeedTheProcessesOwnProc(t *testing.T) {
+	needPatches(t)
+	const inner = "TEST_INTERRUPT_NAMESPACE"
+	if os.Getenv(inner) != "" {
+		if interrupts(t) {
+			t.Error("the threads that it would send signals to are others'")
+		}
+		return
+	}
+	again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	again.Env = append(os.Environ(), inner+"=yes")
+	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID}
+	output, err := again.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.ENOEXEC) || errors.Is(err, syscall.EINVAL) {
+		t.Skipf("no namespace can be had here: %v", err)
+	}
+	if err != nil {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
 func interrupts(t *testing.T) bool {
 	r := wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfigCompiler())
 	defer r.Close(t.Context())
