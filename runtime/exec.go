@@ -162,10 +162,8 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 		err = s.tooSmall()
 	}
 	if err != nil {
-		if tankOf(ctx).lose(); s.fuel.usedUp() {
-			err = s.outOfFuel()
-		}
-		return false, err
+		tankOf(ctx).lose()
+		return false, s.charged(err)
 	}
 	s.begin()
 	leave := i.enter(ctx)
@@ -176,9 +174,7 @@ func (s *sandbox) runOn(ctx context.Context, p *program, image *memory.Image, st
 		}
 	}
 	leave()
-	if s.fuel.usedUp() {
-		err = s.outOfFuel()
-	}
+	err = s.charged(err)
 	stats.Run += watch()
 	stats.PeakMemory = max(stats.PeakMemory, bytesOf(i.module.Memory()))
 	var wanted *Stats

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,12 +24,14 @@ func startingModule(code ...byte) string {
 	return string(s.module())
 }
 
+// countdown counts down from 1,000 at address 0: eleven instructions a turn.
+var countdown = []byte{
+	0x41, 0, 0x41, 0xe8, 7, 0x36, 2, 0,
+	0x03, 0x40, 0x41, 0, 0x41, 0, 0x28, 2, 0, 0x41, 1, 0x6b, 0x36, 2, 0, 0x41, 0, 0x28, 2, 0, 0x0d, 0, 0x0b,
+}
+
 // What runs while a program is instantiated is counted, and ended, as what comes after.
 func TestStartFunctionsAreMetered(t *testing.T) {
-	countdown := []byte{ // from 1,000 at address 0: eleven instructions a turn
-		0x41, 0, 0x41, 0xe8, 7, 0x36, 2, 0,
-		0x03, 0x40, 0x41, 0, 0x41, 0, 0x28, 2, 0, 0x41, 1, 0x6b, 0x36, 2, 0, 0x41, 0, 0x28, 2, 0, 0x0d, 0, 0x0b,
-	}
 	b := newBox(t, map[string]string{
 		"/counts": startingModule(countdown...), "/forever": startingModule(0x03, 0x40, 0x0c, 0, 0x0b),
 	}, v1.Config{})
@@ -106,11 +109,7 @@ func TestOutOfFuelEndsTheRun(t *testing.T) {
 
 // A start function that fails has its counter go with it, and is charged all the same.
 func TestFailedStartFunctionsUseUpFuel(t *testing.T) {
-	burns := []byte{ // from 1,000 at address 0, then it traps
-		0x41, 0, 0x41, 0xe8, 7, 0x36, 2, 0,
-		0x03, 0x40, 0x41, 0, 0x41, 0, 0x28, 2, 0, 0x41, 1, 0x6b, 0x36, 2, 0, 0x41, 0, 0x28, 2, 0, 0x0d, 0, 0x0b, 0x00,
-	}
-	files := map[string]string{"/burns": startingModule(burns...)}
+	files := map[string]string{"/burns": startingModule(append(slices.Clone(countdown), 0x00)...)}
 	for name, engine := range map[string]func() (*Engine, error){"charged": shared, "tested": counting} {
 		b := newBoxOf(t, engine, files, v1.Config{})
 		got, err := run(t, b, Cmd{Args: []string{"sh", "-c", "while :; do /burns; done"}, Limits: Limits{Fuel: 100_000_000}})
@@ -122,8 +121,7 @@ func TestFailedStartFunctionsUseUpFuel(t *testing.T) {
 
 // What is charged is so by any engine, and what is not by none.
 func TestProgramsAreChargedWhateverOthersCount(t *testing.T) {
-	files := map[string]string{"/loops": string(startModule(0x41, 0, 0x41, 0xe8, 7, 0x36, 2, 0, // 1,000 at address 0
-		0x03, 0x40, 0x41, 0, 0x41, 0, 0x28, 2, 0, 0x41, 1, 0x6b, 0x36, 2, 0, 0x41, 0, 0x28, 2, 0, 0x0d, 0, 0x0b).module())}
+	files := map[string]string{"/loops": string(startModule(countdown...).module())}
 	var counts []int64
 	for _, counting := range []Counting{CountIfNeeded, CountAlways, CountNever} {
 		e := newEngine(t, Options{Counting: counting})

@@ -95,8 +95,14 @@ func (s *sandbox) reached(one Limits, outcome Outcome) *LimitError {
 }
 
 // outOfFuel ends the run, not only the program, so that what a shell does next does not depend on when that was noticed.
-func (s *sandbox) outOfFuel() error {
-	s.end(s.reached(Limits{Fuel: s.cmd.Limits.Fuel}, OutcomeOutOfFuel))
+func (s *sandbox) outOfFuel() { s.end(s.reached(Limits{Fuel: s.cmd.Limits.Fuel}, OutcomeOutOfFuel)) }
+
+// charged gives how a program has ended: out of fuel if that has been used up, whatever came to light first.
+func (s *sandbox) charged(ended error) error {
+	if !s.fuel.usedUp() {
+		return ended
+	}
+	s.outOfFuel()
 	return ErrOutOfFuel
 }
 

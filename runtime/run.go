@@ -177,7 +177,7 @@ func (s *sandbox) renew() {
 	c := s.cmd
 	switch {
 	case c.Limits.Fuel > 0:
-		s.fuel = &fuel{limit: c.Limits.Fuel, end: func() { _ = s.outOfFuel() }}
+		s.fuel = &fuel{limit: c.Limits.Fuel, end: s.outOfFuel}
 	case c.CountFuel:
 		s.fuel = &fuel{limit: math.MaxInt64}
 	}

@@ -325,10 +325,7 @@ func (s *Session) bounded(ctx context.Context, e Execution, call func(context.Co
 	}
 	err = call(ctx)
 	leave()
-	if box.fuel.usedUp() {
-		err = box.outOfFuel()
-	}
-	if err == nil {
+	if err = box.charged(err); err == nil {
 		return nil
 	}
 	if s.live != nil {

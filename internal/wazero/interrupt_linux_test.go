@@ -33,6 +33,17 @@ func endless(f ...byte) []byte {
 		section(10, vector(sized(code))))
 }
 
+// compiledLoop is one that goes round, for a runtime that the test closes.
+func compiledLoop(t *testing.T) (wazero.Runtime, wazero.CompiledModule) {
+	r := wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfigCompiler())
+	t.Cleanup(func() { r.Close(context.Background()) })
+	compiled, err := r.CompileModule(t.Context(), endless(0x03, 0x40, 0x0c, 0, 0x0b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, compiled
+}
+
 // copies is one that copies within its memory, which Go's memmove does.
 func copies(to, from, size uint32) []byte {
 	loop := []byte{0x03, 0x40}
@@ -203,12 +214,7 @@ func withBlocked(t *testing.T, do func()) {
 func TestInterruptedInstanceIsLetGo(t *testing.T) {
 	needPatches(t)
 	ctx := t.Context()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler())
-	defer r.Close(ctx)
-	compiled, err := r.CompileModule(ctx, endless(0x03, 0x40, 0x0c, 0, 0x0b))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, compiled := compiledLoop(t)
 	var its weak.Pointer[byte]
 	withBlocked(t, func() {
 		m, err := r.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(""))
@@ -321,12 +327,7 @@ func interrupts(t *testing.T) bool {
 func TestInterruptEndsManyAtOnce(t *testing.T) {
 	needPatches(t)
 	ctx := t.Context()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler())
-	defer r.Close(ctx)
-	compiled, err := r.CompileModule(ctx, endless(0x03, 0x40, 0x0c, 0, 0x0b))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, compiled := compiledLoop(t)
 	var all sync.WaitGroup
 	begin := make(chan struct{})
 	for range 100 {
